@@ -8,7 +8,9 @@ import pytest
 from dagster._core.remote_origin import RemoteJobOrigin
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
+from mediatool_assets.defs.alert_runs import EndedRun
 from mediatool_assets.defs.alerts import AlertCursor
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets_tests.defs.alerts.conftest import HERE, RUN, Platform
 from mediatool_assets_tests.receiver import Receiver
 
@@ -136,3 +138,20 @@ def test_a_flood_is_one_post_and_its_end_says_how_many(platform: Platform, hook:
     runs = [alert for alert in hook.arrived if alert["kind"] == "run"]
     told = [(alert["partition"], alert["suppressed"]) for alert in runs]
     assert told == [("2025-06-11", 0), ("2025-06-14", 2)]
+
+
+def test_the_warnings_of_a_source_with_a_name_are_told() -> None:
+    """Its keys and tags begin or end with the name; nothing else differs."""
+
+    @dg.asset(key=["shop", *METADATA.path])
+    def published() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata={"warnings": ["reps has no rows"]})
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = dg.materialize(
+            [published], instance=instance, tags={"mediatool/version.shop": "20250624-020000"}
+        )
+        [record] = instance.get_run_records(dg.RunsFilter(run_ids=[made.run_id]))
+        news = EndedRun(instance, record).news()
+    assert news.version == "20250624-020000"
+    assert [problem.reason for problem in news.problems] == ["reps has no rows"]
