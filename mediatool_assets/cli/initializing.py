@@ -92,8 +92,8 @@ def init(  # each an option of the command
             Targets(mongodb=False, postgres=bool(values["restore_postgres_url"]))
         )
     folder = Path.cwd()
-    name = os.environ.get("MEDIATOOL_SOURCE", "").strip() or None
-    plan = _SetupFiles(folder, {name: value for name, value in values.items() if value}, name)
+    given = {name: value for name, value in values.items() if value}
+    plan = _SetupFiles(folder, given, os.environ.get("MEDIATOOL_SOURCE", "").strip() or None)
     plan.refuse_what_is_there(force=force)
     plan.write()
     os.environ.pop("MEDIATOOL_MODEL", None)
@@ -110,7 +110,8 @@ def init(  # each an option of the command
     for path in plan.written:
         echo(f"wrote    {path}")
     _offer_bucket(config, create=create_bucket)
-    echo("next: `mediatool check`, then `mediatool export`")
+    program = f"mediatool --source {plan.source}" if plan.source else "mediatool"
+    echo(f"next: `{program} check`, then `{program} export`")
 
 
 class _Questions:
@@ -210,7 +211,8 @@ class _SetupFiles:
         lines = {
             name: f"{name} = {self._toml(name, value)}\n" for name, value in self.values.items()
         }
-        head = "# Settings of mediatool; `mediatool settings` shows them all. Variables win.\n\n"
+        head = "# Settings of mediatool; `mediatool settings` shows them all. Variables win"
+        head += " over what is above the sections.\n\n" if self.source else ".\n\n"
         end = '\n[dagster]\nhome = ".mediatool/dagster"\n'
         if self.source:
             first_day = lines.pop("first_day")

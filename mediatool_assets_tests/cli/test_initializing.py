@@ -51,6 +51,7 @@ def test_sources_are_sections_of_one_file(mediatool: Run, nowhere: Path) -> None
         result = mediatool("--source", name, "init", *OPTIONS)
         assert result.code == 0, result.err
         assert f"--output {name}.yaml" in result.err
+        assert f"next: `mediatool --source {name} check`" in result.out
     written = tomllib.loads((nowhere / "mediatool.toml").read_text())
     assert set(written) == {"first_day", "dagster", "sources"}
     library = written["sources"]["library"]
