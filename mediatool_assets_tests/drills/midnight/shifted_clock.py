@@ -3,10 +3,12 @@
 Their monotonic clock is the machine's, so that time limits stay what they are.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+_SIGNING = str(Path(__file__).parent / "signing")
 _PLACES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 
@@ -37,5 +39,5 @@ class ShiftedClock:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
-            "PYTHONPATH": str(Path(__file__).parent / "signing"),
+            "PYTHONPATH": os.pathsep.join(filter(None, (_SIGNING, os.environ.get("PYTHONPATH")))),
         }

@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--only", help="one pair: two names, separated by a plus sign")
     parser.add_argument("--part", default="1/1", help="K/N: the K-th of N parts of the pairs")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds between the two starts")
+    parser.add_argument("--skip", type=int, default=0, help="how many pairs to leave out")
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     wanted = list(pairs())
@@ -32,7 +33,7 @@ def main() -> int:
         wanted = [(BY_NAME[one], BY_NAME[two])]
     wanted.sort(key=lambda pair: (any(c.slow for c in pair), sum(not c.changes for c in pair)))
     part, parts = map(int, options.part.split("/"))
-    wanted = wanted[part - 1 :: parts] * options.rounds
+    wanted = wanted[options.skip :][part - 1 :: parts] * options.rounds
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped
     folder = Path(tempfile.mkdtemp(prefix="mediatool-pairs-"))
     outcomes = []

@@ -94,7 +94,7 @@ def home(
     (folder / "model.yaml").write_text(MODEL)
     (folder / "rules.yaml").write_text(RULES)
     environment = dict(stack.environment) | {
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "MEDIATOOL_POSTGRES_URL": source.reveal(),
         "MEDIATOOL_S3_BUCKET": bucket,
         "MEDIATOOL_MODEL": str(folder / "model.yaml"),
