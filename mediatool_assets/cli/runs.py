@@ -32,8 +32,8 @@ def export(
     source: Annotated[
         Literal["postgres", "rds", "archive"] | None,
         typer.Option(
-            help="The source. Default: the live database for today; an archive or RDS for past "
-            "days."
+            help="What the rows are read from. Default: the live database for today; an archive or "
+            "RDS for past days. `mediatool --source NAME export` names one of several databases."
         ),
     ] = None,
     purpose: Annotated[
