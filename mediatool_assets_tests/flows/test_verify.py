@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadSettings, Misuse, NotFound
+from mediatool_assets.domain.errors import BadSettings, BadSource, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import Metadata, instant
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
@@ -22,7 +23,7 @@ from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
+from mediatool_assets.flows.ports import RestoreTarget, Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
@@ -268,6 +269,25 @@ def test_what_has_no_meaning_is_refused(finished: Finished) -> None:
         finished.verify(sample=0)
 
 
+@dataclass
+class ReplacedMeanwhile:
+    """A server on which a restore replaces the database when it is first read."""
+
+    target: PostgresTarget
+    times: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the server's."""
+        return getattr(self.target, name)
+
+    def database(self, database: str, schema: str) -> PostgresSource:
+        """The first time, the snapshot is gone with its session."""
+        self.times += 1
+        if self.times == 1:
+            raise BadSource('accounts: snapshot "0000003F-00000019-1" does not exist')
+        return self.target.database(database, schema)
+
+
 @pytest.fixture
 def restored(
     documents: MongoDocuments,
@@ -307,6 +327,9 @@ def test_a_restored_database_is_verified_too(
     sound = verdict()
     assert sound.verdict == "passed"
     assert check(sound, "postgres").checked == len(metadata.exports.raw.rows)
+    replaced = ReplacedMeanwhile(target)
+    again = verify(Stores(objects, documents, cast(RestoreTarget, replaced)), pool, version)
+    assert (again.verdict, replaced.times) == ("passed", 2)
     url = target.database(restored_name(version), "media_tool").url
     with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("UPDATE media_tool.channels SET name = name || ' ' WHERE id = 1")

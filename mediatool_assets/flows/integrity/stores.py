@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
+from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.structure import in_its_order
 from mediatool_assets.flows.compare.masking import Masking
@@ -34,6 +36,7 @@ from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
     MongoReading,
+    in_two_tries,
     open_archive,
     open_mongodb,
     open_postgres,
@@ -235,11 +238,15 @@ def _read_restored(
             "its archive cannot be read: there is nothing to compare it with", "unknown"
         )
         return
-    try:
+    names = marker.tables or {table.name for table in raw.tables()}
+
+    def read() -> tuple[Schema, dict[str, Fingerprint]]:
         with target.database(database, raw.schema.name).snapshot() as snapshot:
-            names = marker.tables or {table.name for table in raw.tables()}
             tables = [t for t in in_its_order(snapshot.schema, raw.schema) if t.name in names]
-            restored.schema = snapshot.schema
-            restored.read = reread(snapshot, workers.run.executor, tables, workers.run.progress)
+            found = reread(snapshot, workers.run.executor, tables, workers.run.progress)
+            return snapshot.schema, found
+
+    try:
+        restored.schema, restored.read = in_two_tries(read)
     except MediatoolError as error:
         restored.store.add(error)

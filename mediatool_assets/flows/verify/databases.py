@@ -16,6 +16,7 @@ from mediatool_assets.flows.verify.stores import (
     PostgresReading,
     StoreReading,
     Verification,
+    in_two_tries,
     look_again,
 )
 
@@ -55,7 +56,7 @@ def read_postgres(
 ) -> None:
     """Compare the restored PostgreSQL database with the raw archive's manifest, by table.
 
-    A sample reads some of the tables, each one whole.
+    A sample reads some of the tables, each one whole. After an error they are read once more.
     """
     marker, manifest = reading.marker, archive.manifest
     if marker is None:
@@ -67,10 +68,14 @@ def read_postgres(
         schema = archive.required().schema()
         wanted = _restored(manifest, marker)
         members = {name: wanted[name] for name in run.sample.choose(wanted)}
-        with target.database(reading.thing, schema.name).snapshot() as snapshot:
-            there = {table.name for table in snapshot.schema.tables}
-            tables = [t for t in in_its_order(snapshot.schema, schema) if t.name in members]
-            found = reread_tables(snapshot, run.executor, tables, run.progress)
+
+        def read() -> tuple[set[str], dict[str, Fingerprint]]:
+            with target.database(reading.thing, schema.name).snapshot() as snapshot:
+                there = {table.name for table in snapshot.schema.tables}
+                tables = [t for t in in_its_order(snapshot.schema, schema) if t.name in members]
+                return there, reread_tables(snapshot, run.executor, tables, run.progress)
+
+        there, found = in_two_tries(read)
     except MediatoolError as error:
         reading.add(error)
         return

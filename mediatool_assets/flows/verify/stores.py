@@ -28,6 +28,7 @@ from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, R
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.ordered_results import in_order
 
+Result = TypeVar("Result")
 MarkerType = TypeVar("MarkerType", Loaded, Marker)
 
 
@@ -199,6 +200,17 @@ def look_again(run: Verification, reading: MongoReading, documents: DocumentStor
         reading.add(again.problem, "absent")
     else:
         reading.add("it was replaced while it was read; verify it again", "unknown")
+
+
+def in_two_tries(read: Callable[[], Result]) -> Result:
+    """Read a PostgreSQL database; once more after an error.
+
+    A restore that replaces the database ends its sessions, and the snapshot is gone with them.
+    """
+    try:
+        return read()
+    except MediatoolError:
+        return read()
 
 
 def open_postgres(run: Verification, target: RestoreTarget | None) -> PostgresReading | None:
