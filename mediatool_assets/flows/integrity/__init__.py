@@ -57,7 +57,8 @@ def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how m
 
     What cannot be read is a line of the report. Values that may not be shown are hidden; with
     ``masking`` its rules decide how they are shown. Raises NotFound if the version is not complete,
-    Misuse for a wrong percentage or setting, Unreachable if the bucket does not answer.
+    or was deleted meanwhile; Misuse for a wrong percentage or setting, Unreachable if the bucket
+    does not answer.
     """
     began, objects = workspace.clock(), stores.objects
     metadata = catalog.read(objects, version)
@@ -70,6 +71,8 @@ def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how m
     context = read_stores(Workers(run, workspace.scratch), stores, model, masking)
     found = list(_lines(context, stores))
     outcomes = Counter(line.outcome for line in found)
+    if worst(outcomes) != "passed":
+        catalog.read(objects, version)  # raises NotFound if it was deleted meanwhile
     return Integrity(
         str(version),
         instant(began),

@@ -7,6 +7,7 @@ the comparison's and the daily checks' to find: the last test says so.
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -14,13 +15,16 @@ import pytest
 from mediatool_assets.archive.reader import LocalFile
 from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.keys import METADATA_PREFIX
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.compared import compared
 from mediatool_assets_tests.flows.integrity.conftest import Made, failed
+from mediatool_assets_tests.twins import DirectoryObjects
 
 
 def test_a_sound_version_is_intact(made: Made) -> None:
@@ -66,6 +70,35 @@ def test_what_is_not_known_has_not_passed(made: Made) -> None:
     assert replace(made, target=far).report().verdict == "unknown"
     with pytest.raises(NotFound, match="not a complete version"):
         replace(made, version=Version(datetime(1999, 1, 1, tzinfo=UTC))).report()
+
+
+class PrunedMeanwhile:
+    """A bucket from which a version is deleted after its metadata was read."""
+
+    def __init__(self, whole: ObjectStore) -> None:
+        self._whole, self._is_read = whole, False
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the bucket's."""
+        return getattr(self._whole, name)
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """The metadata is there once."""
+        if key.startswith(METADATA_PREFIX) and self._is_read:
+            raise NotFound(key)
+        self._is_read = True
+        return self._whole.get(key)
+
+    def open(self, key: str) -> Any:
+        """No archive is."""
+        raise NotFound(key)
+
+
+def test_what_was_deleted_meanwhile_is_not_called_damaged(made: Made) -> None:
+    """The version does not exist any more: there is no report."""
+    pruned = cast(DirectoryObjects, PrunedMeanwhile(made.objects))
+    with pytest.raises(NotFound, match="not a complete version"):
+        replace(made, objects=pruned).report()
 
 
 def test_documents_that_another_model_made_are_not_known_to_be_wrong(made: Made) -> None:
