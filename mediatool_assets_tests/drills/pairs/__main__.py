@@ -18,7 +18,7 @@ def main() -> int:
     """Run the pairs; 1 if one has a problem."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--commands", help="only pairs with one of these, separated by commas")
-    parser.add_argument("--only", help="one pair: two names, separated by a plus sign")
+    parser.add_argument("--only", help="pairs: two names with a plus sign, and a comma between pairs")
     parser.add_argument("--part", default="1/1", help="K/N: the K-th of N parts of the pairs")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds between the two starts")
     parser.add_argument("--skip", type=int, default=0, help="how many pairs to leave out")
@@ -29,8 +29,8 @@ def main() -> int:
         names = set(options.commands.split(","))
         wanted = [pair for pair in wanted if names & {one.name for one in pair}]
     if options.only:
-        one, two = options.only.split("+")
-        wanted = [(BY_NAME[one], BY_NAME[two])]
+        named = (pair.split("+") for pair in options.only.split(","))
+        wanted = [(BY_NAME[one], BY_NAME[two]) for one, two in named]
     wanted.sort(key=lambda pair: (any(c.slow for c in pair), sum(not c.changes for c in pair)))
     part, parts = map(int, options.part.split("/"))
     wanted = wanted[options.skip :][part - 1 :: parts] * options.rounds
