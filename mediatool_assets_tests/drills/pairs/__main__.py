@@ -18,7 +18,9 @@ def main() -> int:
     """Run the pairs; 1 if one has a problem."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--commands", help="only pairs with one of these, separated by commas")
-    parser.add_argument("--only", help="pairs: two names with a plus sign, and a comma between pairs")
+    parser.add_argument(
+        "--only", help="pairs: two names with a plus sign, and a comma between pairs"
+    )
     parser.add_argument("--part", default="1/1", help="K/N: the K-th of N parts of the pairs")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds between the two starts")
     parser.add_argument("--skip", type=int, default=0, help="how many pairs to leave out")
