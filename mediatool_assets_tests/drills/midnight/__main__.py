@@ -18,6 +18,7 @@ import tarfile
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -293,21 +294,24 @@ def backfills(night: Night) -> None:
 def schedules(night: Night) -> None:
     """Dagster's daemon: a tick at midnight, and one whose run is still going at midnight."""
     midnight = TODAY + DAY
-    for story, hour, zone, begin, jump in (
-        ("a tick at midnight", "0", "UTC", midnight - timedelta(seconds=100), None),
+    for story, hour, zone, tick, jump in (
+        ("a tick at midnight", "0", "UTC", midnight, None),
         (
             "a scheduled run over midnight",
             "5",
             "Asia/Kolkata",
-            midnight - timedelta(minutes=30, seconds=100),
+            midnight - timedelta(minutes=30),
             midnight + timedelta(minutes=5),
         ),
     ):
         world, before, raw = night.clients.world(None), night.keys(METADATA), night.keys(RAW)
         own = {"MEDIATOOL_SCHEDULE_HOUR": hour, "MEDIATOOL_SCHEDULE_TIME_ZONE": zone}
-        night.clock.set(begin)
-        process = night.begin("dev", "--port", _port(), **own)
+        night.clock.set(tick - timedelta(minutes=20))
+        port = _port()
+        process = night.begin("dev", "--port", port, **own)
         try:
+            night.wait(lambda port=port: _schedules_run(port), process)  # type: ignore[misc]
+            night.clock.set(tick - timedelta(seconds=5))
             night.wait(lambda raw=raw: night.keys(RAW) > raw, process)  # type: ignore[misc]
             if jump is not None:
                 night.clock.set(jump)
@@ -320,12 +324,29 @@ def schedules(night: Night) -> None:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=PATIENCE_SECONDS)
         made = night.made(story, before)
-        wanted = midnight if jump is None else midnight - timedelta(minutes=30)
         night.check(story, len(made) == 1, [m["timestamp"] for m in made])
-        night.check(story, made[0]["timestamp"] == f"{wanted:%Y%m%d-%H%M%S}", made[0]["timestamp"])
+        night.check(story, made[0]["timestamp"] == f"{tick:%Y%m%d-%H%M%S}", made[0]["timestamp"])
         told(story, made[0]["timestamp"])
         night.judge(story, world)
         _forget(night, made)
+
+
+_HEALTH = '{instance{daemonHealth{daemonStatus(daemonType:"SCHEDULER"){healthy}}}}'
+
+
+def _schedules_run(port: str) -> bool:
+    """Whether Dagster's daemon evaluates schedules."""
+    request = urllib.request.Request(  # our own http URL
+        f"http://127.0.0.1:{port}/graphql",
+        json.dumps({"query": _HEALTH}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310  # as above
+            found = json.load(answer)["data"]["instance"]["daemonHealth"]["daemonStatus"]
+    except (OSError, ValueError):
+        return False
+    return bool(found["healthy"])
 
 
 def _port() -> str:
