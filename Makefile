@@ -37,7 +37,7 @@ NATIVE := mediatool_assets/native
 COMPILER := { command -v cc || command -v gcc || command -v clang; } >/dev/null
 
 # Where there is no C compiler, one comes as a package; without either, Python converts the rows.
-$(INSTALLED): pyproject.toml setup.py requirements.txt compiler-requirements.txt $(NATIVE)/rows.c $(NATIVE)/build.py
+$(INSTALLED): pyproject.toml setup.py requirements.txt compiler-requirements.txt $(wildcard $(NATIVE)/*.[ch]) $(NATIVE)/build.py
 	scripts/system-libraries.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("rows.c")
+_SOURCES = (SOURCE, SOURCE.with_name("digests.c"))
+_HEADER = SOURCE.with_name("codec.h")
 PROGRAM = "librows.so"
 PATIENCE = 600  # seconds, of the 2 that it takes: ziglang compiles its C library first
 FLAGS = ("-std=c11", "-O3", "-fno-fast-math", "-fPIC", "-shared", "-fvisibility=hidden")
@@ -29,7 +31,8 @@ process that loads the program."""
 
 def fingerprint() -> str:
     """SHA-256 of the source; a program that was made of another one is not loaded."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    content = (path.read_bytes() for path in (_HEADER, *_SOURCES))
+    return hashlib.sha256(b"\0".join(content)).hexdigest()
 
 
 def compilers() -> Iterator[list[str]]:
@@ -58,9 +61,8 @@ def compile_into(folder: Path, compiler: Sequence[str], flags: Sequence[str] = (
         made = Path(scratch, PROGRAM)
         version = fingerprint()
         source = f'-DMT_SOURCE="{version}"'
-        _run(
-            [*compiler, *FLAGS, *flags, source, "-o", str(made), str(SOURCE)], Path(scratch, "said")
-        )
+        command = [*compiler, *FLAGS, *flags, source, "-o", str(made), *map(str, _SOURCES)]
+        _run(command, Path(scratch, "said"))
         if version.encode() not in made.read_bytes():
             raise OSError("what it made is not the program")
         return made.replace(folder / PROGRAM)

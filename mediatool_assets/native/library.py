@@ -20,6 +20,15 @@ from typing import Literal
 
 from mediatool_assets.native.build import PROGRAM, SOURCE, fingerprint
 
+_DIGESTED: list[type] = [
+    c_void_p,
+    c_char_p,
+    c_size_t,
+    POINTER(c_ubyte),
+    c_size_t,
+    c_uint64,
+    c_uint64,
+]
 _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "mt_source": (c_char_p, []),
     "mt_plan": (c_void_p, [c_char_p, c_size_t]),
@@ -66,6 +75,12 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     ),
     "mt_texts_made": (c_void_p, [c_void_p]),
     "mt_documents": (c_void_p, [c_void_p]),
+    "mt_digester": (c_void_p, [c_char_p, c_size_t]),
+    "mt_digest_free": (None, [c_void_p]),
+    "mt_digest_rows": (c_int, _DIGESTED),
+    "mt_digest_documents": (c_int, _DIGESTED),
+    "mt_digest_part": (c_void_p, [c_void_p, c_uint32, POINTER(c_uint64)]),
+    "mt_digest_counts": (None, [c_void_p, POINTER(c_uint64)]),
 }
 
 

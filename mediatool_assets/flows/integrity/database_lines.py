@@ -19,10 +19,10 @@ from mediatool_assets.flows.integrity.readers import (
     RawShare,
     ShareResult,
     TableLines,
-    TableNeeds,
     read_exactly,
 )
 from mediatool_assets.flows.integrity.row_layout import RowLayout
+from mediatool_assets.flows.integrity.table_needs import TableNeeds
 from mediatool_assets.flows.load import holds, metadata_of, same_index
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 

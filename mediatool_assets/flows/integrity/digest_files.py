@@ -30,6 +30,10 @@ class DigestFile:
         if len(self._columns[0]) >= _ROWS:
             self._flush()
 
+    def add_all(self, columns: Sequence[pa.Array]) -> None:
+        """Add rows as columns, in the order of the schema."""
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+
     def close(self) -> None:
         """Write the remaining rows."""
         self._flush()
@@ -51,11 +55,18 @@ class DigestFiles:
 
     def add(self, name: str, row: Sequence[Any]) -> None:
         """Add a row to the file of this name."""
+        self._file(name).add(row)
+
+    def add_all(self, name: str, columns: Sequence[pa.Array]) -> None:
+        """Add rows as columns to the file of this name."""
+        self._file(name).add_all(columns)
+
+    def _file(self, name: str) -> DigestFile:
         file = self._files.get(name)
         if file is None:
             path = self._path.with_name(f"{self._path.name}-{len(self._files)}.parquet")
             file = self._files[name] = DigestFile(path, self._schema)
-        file.add(row)
+        return file
 
     def close(self) -> None:
         """Close all of them."""

@@ -20,8 +20,9 @@ from mediatool_assets.domain.shapes import AddedField, Arrow
 from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS
 from mediatool_assets.flows.integrity.disassembly import NOTHING
 from mediatool_assets.flows.integrity.plan import ReportPlan, take_of
-from mediatool_assets.flows.integrity.readers import ShareResult, array_of, column_of
+from mediatool_assets.flows.integrity.readers import ShareResult
 from mediatool_assets.flows.integrity.row_layout import Digest
+from mediatool_assets.flows.integrity.table_needs import array_of, column_of
 from mediatool_assets.flows.workers.duckdb_session import (
     MEMORY,
     cased,

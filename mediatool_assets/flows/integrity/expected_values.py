@@ -46,7 +46,8 @@ DEPTH: Final = 95
 """Maximum depth of a JSON document in MongoDB; a deeper one is stored as its text."""
 
 _NO_CALENDAR = re.compile(r"-?infinity|\d{5,}-.*|.* BC")
-_AS_THEY_ARE = (FieldType.STRING, FieldType.INT, FieldType.BOOL)
+AS_THEY_ARE: Final = (FieldType.STRING, FieldType.INT, FieldType.BOOL)
+"""Types of which the values are unchanged, unless the model asks for them."""
 _BOOLEANS = {True: True, False: False, "true": True, "false": False, "t": True, "f": False}
 
 Lost = Counter[str]
@@ -55,7 +56,7 @@ Lost = Counter[str]
 
 def is_double(column: Column, wanted: FieldType | None) -> bool:
     """True if the column's values, or elements, become doubles."""
-    return _type(column, wanted) is FieldType.DOUBLE
+    return bson_type(column, wanted) is FieldType.DOUBLE
 
 
 def rule(column: Column, wanted: FieldType | None, lost: Lost, *, deep: bool = True) -> Rule | None:
@@ -64,19 +65,19 @@ def rule(column: Column, wanted: FieldType | None, lost: Lost, *, deep: bool = T
 
     ``deep`` is False for rows with fewer brackets than the levels that a document may have.
     """
-    kind = _type(column, wanted)
+    kind = bson_type(column, wanted)
     if kind is None:
         single: Rule | None = _bytes
     elif kind is FieldType.DOCUMENT and not deep:
         single = partial(_shallow_document, lost)
-    elif wanted is None and kind in _AS_THEY_ARE:
+    elif wanted is None and kind in AS_THEY_ARE:
         single = None
     else:
         single = _RULES[kind](lost)
     return single if column.element is None else partial(_array, single, lost)
 
 
-def _type(column: Column, wanted: FieldType | None) -> FieldType | None:
+def bson_type(column: Column, wanted: FieldType | None) -> FieldType | None:
     """The type that the model requests, else PostgreSQL's; None is bytea, all others are text."""
     base = column.element or column.base
     if wanted is None and base == "bytea":

@@ -8,8 +8,8 @@ from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.schema import ForeignKey, Schema, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
-from mediatool_assets.flows.integrity.readers import TableNeeds, Take
 from mediatool_assets.flows.integrity.row_layout import RowLayout, layouts
+from mediatool_assets.flows.integrity.table_needs import TableNeeds, Take
 
 Counted = tuple[Literal["unresolved", "orphans"], str]
 """A fact that the transformed archive records, and a name in it."""

@@ -10,13 +10,14 @@ from typing import Any
 
 import bson
 import msgspec
-import pyarrow as pa
 from bson.errors import InvalidBSON
 from xxhash import xxh3_64_intdigest
 
 from mediatool_assets.archive.reader import (
     ArchiveReader,
     documents_fingerprint,
+    row_count,
+    rows_fingerprint,
     split_documents,
     split_lines,
 )
@@ -28,6 +29,11 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.integrity.canonical import CODEC
+from mediatool_assets.flows.integrity.compiled_disassembly import (
+    CompiledDisassembly,
+    compiled_documents,
+)
+from mediatool_assets.flows.integrity.compiled_rows import compiled_rows
 from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS, DigestFile, DigestFiles
 from mediatool_assets.flows.integrity.disassembly import (
     IN_PLACE,
@@ -44,42 +50,11 @@ from mediatool_assets.flows.integrity.row_layout import (
     taken_text,
     texts,
 )
+from mediatool_assets.flows.integrity.table_needs import TableNeeds
 from mediatool_assets.flows.load.id_ranges import Range
 from mediatool_assets.flows.ports import RowReader
-from mediatool_assets.flows.workers.duckdb_session import cased
 
 _TOGETHER = 64  # documents decoded in one call: faster than one by one, with little memory
-
-Take = tuple[tuple[str, ...], bool]
-"""Columns that are copied together, and whether as one bare value."""
-
-
-def column_of(name: str) -> str:
-    """The name of the file's column with a column's text, as a key."""
-    return f"c:{cased(name)}"
-
-
-def array_of(name: str) -> str:
-    """The name of the file's column with the texts of an array's elements, as keys."""
-    return f"a:{cased(name)}"
-
-
-@dataclass(frozen=True, slots=True)
-class TableNeeds:
-    """The columns needed from a table: columns and arrays as keys, and copied values."""
-
-    keys: tuple[str, ...] = ()
-    arrays: tuple[str, ...] = ()
-    takes: tuple[Take, ...] = ()
-
-    def schema(self) -> pa.Schema:
-        """The columns of the table's files."""
-        return pa.schema(
-            [*ROWS]
-            + [(column_of(name), pa.string()) for name in self.keys]
-            + [(array_of(name), pa.list_(pa.string())) for name in self.arrays]
-            + [(f"t:{number}", pa.string()) for number in range(len(self.takes))]
-        )
 
 
 @dataclass(slots=True)
@@ -123,10 +98,14 @@ class TableLines:
 
     def batches(self) -> Iterator[list[bytes]]:
         """The lines; raises BadArchive or what the database's reader raises."""
-        if self.archive is not None:
-            yield from (split_lines(content) for content in self.archive.blocks(self.blocks))
-        elif self.reader is not None and self.chunk is not None:
+        if self.reader is not None and self.chunk is not None:
             yield from self.reader.read(self.table, self.chunk)
+        yield from map(split_lines, self.contents())
+
+    def contents(self) -> Iterator[bytes]:
+        """The blocks of the archive, each line with its newline; raises BadArchive."""
+        if self.archive is not None:
+            yield from self.archive.blocks(self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +122,18 @@ class RawShare:
 def read_raw(share: RawShare) -> ShareResult:
     """In a worker: read every row's key, the values of today's rows, and columns for joins."""
     began, read, table = time.monotonic(), ShareResult(), share.layout.table.name
-    rows = RowParser(share.layout)
+    rows, compiled = RowParser(share.layout), compiled_rows(share.layout, share.need)
     try:
         with closing(DigestFile(share.path, share.need.schema())) as out:
-            for lines in share.lines.batches():
-                read.fingerprint += Fingerprint.of(lines)
+            for content in share.lines.contents():
+                read.fingerprint += rows_fingerprint(content)
+                if compiled is not None and compiled.takes(content):
+                    lines, deleted = compiled.read(content, share.sample, rows.lost, out)
+                    read.deleted[table] += deleted
+                else:
+                    lines = split_lines(content)
                 read.deleted[table] += _digested(share, rows, lines, out)
-                read.rows[table] += len(lines)
+                read.rows[table] += row_count(content)
     except BadArchive as error:
         read.problem = error.problem
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
@@ -244,11 +228,19 @@ def read_documents(share: DocumentShare) -> ShareResult:
     rows = DigestFiles(share.path.with_name(f"{share.path.name}-rows"), ROWS)
     copies = DigestFiles(share.path.with_name(f"{share.path.name}-copies"), COPIES)
     with closing(rows), closing(copies):
-        disassemble = _disassembler(share, _DigestWriter(read, rows, copies, share.sample))
+        out = _DigestWriter(read, rows, copies, share.sample)
+        disassemble = _disassembler(share, out)
+        compiled = compiled_documents(share.collection, share.layouts)
         try:
             for batch in share.range.read():
-                read.fingerprint += Fingerprint.of(batch)
-                disassemble(batch)
+                content = b"".join(batch)
+                read.fingerprint += documents_fingerprint(content)
+                if compiled is not None and compiled.takes(content):
+                    left = compiled.read(content, batch, share.sample)
+                    out.add(compiled)
+                    disassemble(left)
+                else:
+                    disassemble(batch)
         except BadArchive as error:
             read.problem = error.problem
     read.files = list(rows.paths.items())
@@ -286,6 +278,16 @@ class _DigestWriter:
         if layout.deleted is not None:
             self.read.deleted[table] += values[layout.deleted] is True
         self.rows.add(table, (*key, content(values) if self.sample.includes(key[0]) else 0))
+
+    def add(self, made: CompiledDisassembly) -> None:
+        """Write the rows and copied fields that the codec has made of a batch."""
+        for table, count, deleted, columns in made.rows():
+            self.read.rows[table] += count
+            if deleted:
+                self.read.deleted[table] += deleted
+            self.rows.add_all(table, columns)
+        for slot, columns in made.copies():
+            self.copies.add_all(slot, columns)
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
         """Write a copied field."""

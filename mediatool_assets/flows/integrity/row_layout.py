@@ -23,6 +23,10 @@ _LOW = (1 << 64) - 1
 _NEGATIVE_ZERO = re.compile(rb"[:,\[]-0[,\]}]")
 DELETED = "is_deleted"
 """The column that flags rows as deleted (soft delete)."""
+PADDED_KEY = "character"
+"""The type whose trailing blanks are insignificant in a key."""
+LITERAL_KEYS = ("date", "timestamp without time zone", "timestamp with time zone")
+"""The types of keys that are compared to the microsecond, which BSON does not keep."""
 
 Digest = tuple[int, int]
 """XXH3-128 of a row's key, by which it is found on the other side."""
@@ -172,13 +176,11 @@ def _parsed(line: bytes) -> dict[str, Any]:
 def texts(column: Column) -> Callable[[Any], str | None]:
     """A function from a raw value of the column, or an array element, to its text as a key."""
     single = Column(column.name, column.type, column.element or column.base)
-    match single.base:
-        case "character":
-            made: Rule | None = str.rstrip  # trailing blanks are insignificant
-        case "date" | "timestamp without time zone" | "timestamp with time zone":
-            made = None  # to the microsecond, which BSON does not keep
-        case _:
-            made = expected_values.rule(single, None, Counter())
+    made: Rule | None = None
+    if single.base == PADDED_KEY:
+        made = str.rstrip
+    elif single.base not in LITERAL_KEYS:
+        made = expected_values.rule(single, None, Counter())
 
     def text(value: Any) -> str | None:
         return key_text(value if value is None or made is None else made(value))
