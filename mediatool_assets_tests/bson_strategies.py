@@ -33,11 +33,12 @@ _SCALARS = st.one_of(
     st.just(MinKey()),
     st.just(MaxKey()),
 )
-_VALUES = st.recursive(
+VALUES = st.recursive(
     _SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
     max_leaves=12,
 )
+"""Any value of a document."""
 
 
 def _ids(number: int) -> st.SearchStrategy[Any]:
@@ -66,6 +67,6 @@ def collections(draw: st.DrawFn) -> list[bytes]:
 
     mongod puts ``_id`` first, and fills in an empty Timestamp on the top level: neither is drawn.
     """
-    fields = st.dictionaries(_KEYS.filter(lambda key: key != "_id"), _VALUES, max_size=6)
+    fields = st.dictionaries(_KEYS.filter(lambda key: key != "_id"), VALUES, max_size=6)
     contents = draw(st.lists(fields, max_size=12))
     return [bson.encode({"_id": draw(_ids(n)), **content}) for n, content in enumerate(contents)]

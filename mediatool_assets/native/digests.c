@@ -58,6 +58,7 @@ struct shape {
     struct node *nodes;
     uint32_t node_count, slot_count, table, deleted, addition_count;
     struct numbers columns, links, key; /* pairs of slot and whether it is a double; slots; positions */
+    struct numbers passed;              /* slots of what is read and no part of the row */
     struct addition_plan *additions;
 };
 
@@ -1569,8 +1570,7 @@ static enum outcome take_copy(struct digester *digester, const struct addition_p
 {
     struct buffer *part = digester->parts + 3 * digester->table_count + 5 * added->output;
     enum outcome outcome = ODD;
-    if ((uint64_t)(owner >> 64) % digester->days != digester->offset)
-        return DONE;
+    size_t before = part[4].size;
     if (added->kind == COUNT) {
         if (value.type != BSON_INT && value.type != BSON_LONG)
             return ODD;
@@ -1579,6 +1579,10 @@ static enum outcome take_copy(struct digester *digester, const struct addition_p
         outcome = put_copies(digester, added, value, part + 4);
     } else {
         outcome = put_copy(digester, added, value, part + 4);
+    }
+    if (outcome == DONE && (uint64_t)(owner >> 64) % digester->days != digester->offset) {
+        part[4].size = before; /* not today's: it is only known to be readable */
+        return DONE;
     }
     if (outcome == DONE)
         outcome = end_string(part + 2, false);
@@ -1611,9 +1615,15 @@ static enum outcome take_items(struct digester *digester, const struct addition_
 static enum outcome take_document(struct digester *digester, const struct shape *shape, const struct value *slots, bool linked)
 {
     u128 found;
+    enum outcome outcome = DONE;
+    digester->list.size = 0;
+    for (uint32_t i = 0; outcome == DONE && i < shape->passed.count; i++)
+        outcome = put_found(digester, slots[shape->passed.at[i]], &digester->list, false, 0);
+    if (outcome != DONE)
+        return outcome;
     if (!begin_row(digester))
         return NO_MEMORY;
-    enum outcome outcome = put_pairs(digester, &shape->columns, slots);
+    outcome = put_pairs(digester, &shape->columns, slots);
     if (outcome == DONE)
         outcome = put_links(digester, &shape->links, slots);
     if (outcome == DONE)
@@ -1821,10 +1831,10 @@ static bool describe_documents(struct digester *digester, struct description *de
             return false;
         if (shape->table >= digester->table_count)
             return false;
-        if (!describe_numbers(description, &shape->columns, 2) || !describe_numbers(description, &shape->links, 1) || !describe_numbers(description, &shape->key, 1))
+        if (!describe_numbers(description, &shape->columns, 2) || !describe_numbers(description, &shape->links, 1) || !describe_numbers(description, &shape->key, 1) || !describe_numbers(description, &shape->passed, 1))
             return false;
         uint32_t values = shape->columns.count / 2 + shape->links.count, additions;
-        if (!all_below(&shape->columns, 2, 0, shape->slot_count) || !all_below(&shape->links, 1, 0, shape->slot_count) || !all_below(&shape->key, 1, 0, values))
+        if (!all_below(&shape->columns, 2, 0, shape->slot_count) || !all_below(&shape->links, 1, 0, shape->slot_count) || !all_below(&shape->key, 1, 0, values) || !all_below(&shape->passed, 1, 0, shape->slot_count))
             return false;
         if (shape->deleted != NONE && shape->deleted >= values)
             return false;
@@ -1876,6 +1886,7 @@ EXPORTED void mt_digest_free(struct digester *digester)
         free(shape->columns.at);
         free(shape->links.at);
         free(shape->key.at);
+        free(shape->passed.at);
     }
     struct buffer *buffers[] = {&digester->row, &digester->key_text, &digester->spans, &digester->values, &digester->text,
         &digester->keys, &digester->list, &digester->owner, &digester->own};

@@ -130,7 +130,8 @@ class DigestedAddition(NamedTuple):
 class DigestedShape(NamedTuple):
     """A document's fields, and the row that it is: its table, columns, links and key.
 
-    ``columns`` are pairs of a slot and 1 for doubles, ``key`` and ``deleted`` places in the row.
+    ``columns`` are pairs of a slot and 1 for doubles, ``key`` and ``deleted`` places in the row,
+    ``passed`` slots of what is no part of it.
     """
 
     nodes: Sequence[FieldNode]
@@ -139,6 +140,7 @@ class DigestedShape(NamedTuple):
     columns: Sequence[int]
     links: Sequence[int]
     key: Sequence[int]
+    passed: Sequence[int]
     additions: Sequence[DigestedAddition]
 
 
@@ -157,7 +159,7 @@ class DocumentDigests(NamedTuple):
             for node in shape.nodes:
                 parts += [_bytes(node.name), _number(node.parent), _number(node.slot)]
             parts += [_number(shape.table), _number(shape.deleted)]
-            parts += map(_numbers, (shape.columns, shape.links, shape.key))
+            parts += map(_numbers, (shape.columns, shape.links, shape.key, shape.passed))
             parts.append(_number(len(shape.additions)))
             for added in shape.additions:
                 parts += [*map(_number, added[:6]), *map(_numbers, added[6:])]

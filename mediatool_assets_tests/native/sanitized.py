@@ -17,7 +17,7 @@ from mediatool_assets.native.build import compile_into
 
 COMPILER = "cc"
 FLAGS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-TESTS = str(Path(__file__).with_name("test_codec.py"))
+TESTS = [str(Path(__file__).with_name(name)) for name in ("test_codec.py", "test_digests.py")]
 
 
 def compiled(folder: Path) -> Path:
@@ -42,6 +42,10 @@ def child(program: Path, examples: int, *arguments: str) -> tuple[list[str], dic
     return command, os.environ | own
 
 
+_READERS = ("mt_read", "mt_assemble", "mt_digest_rows", "mt_digest_documents")
+"""What is given a plan, bytes, and how many."""
+
+
 class _Exact:
     """The codec, given copies of blocks and added values that the sanitizer knows the ends of.
 
@@ -56,7 +60,7 @@ class _Exact:
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(self.codec, name)
-        return self._exact(function) if name in ("mt_read", "mt_assemble") else function
+        return self._exact(function) if name in _READERS else function
 
     def _exact(self, function: Callable[..., int]) -> Callable[..., int]:
         def call(plan: int, data: bytes, size: int, *arguments: object) -> int:

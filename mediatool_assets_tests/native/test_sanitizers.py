@@ -11,7 +11,7 @@ EXAMPLES = 25
 
 def test_no_access_out_of_bounds_and_no_undefined_behaviour(tmp_path: Path) -> None:
     """Every test of the codec passes with addresses and arithmetic checked."""
-    command, environment = child(compiled(tmp_path), EXAMPLES, TESTS)
+    command, environment = child(compiled(tmp_path), EXAMPLES, *TESTS)
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-8000:]
     assert " passed" in ran.stdout

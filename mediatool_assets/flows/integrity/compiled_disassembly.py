@@ -132,6 +132,7 @@ class _Plan:
             _pairs(taken, slots),
             [of[name] for name in layout.links],
             [layout.names.index(name) for name in layout.key],
+            [] if shape.key else [slots["_id"]],
             additions,
         )
         return number
@@ -182,7 +183,7 @@ class _Plan:
     def _item(self, names: Sequence[str]) -> tuple[int, Mapping[str, int]]:
         """Add the shape of an item that is no row by itself."""
         nodes, slots = fields(names)
-        self.shapes.append(DigestedShape(nodes, 0, NONE, [], [], [], []))
+        self.shapes.append(DigestedShape(nodes, 0, NONE, [], [], [], [], []))
         return len(self.shapes) - 1, slots
 
 
