@@ -9,7 +9,7 @@
 # make drill-pairs    two commands at once, in every pair, on real servers; PART=1/4 for a part
 # make drill-midnight midnight, the year's end and clock changes inside a run, with libfaketime
 # make mutation SECONDS=1800  mistakes planted in what decides completeness, verdicts, retention, masking
-# make fuzz SECONDS=3600  damaged rows through the compiled codec, under sanitizers, from new seeds
+# make fuzz SECONDS=3600  damaged rows and documents through the compiled codec, under sanitizers, from new seeds
 # make wheels  the wheels of Linux on x86-64 and aarch64, for glibc from 2.17 on
 # make bench   the benchmark: every stage, then queries over ten versions
 # make reference  the generated pages of docs/reference, from the code

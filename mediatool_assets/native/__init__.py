@@ -1,5 +1,5 @@
-"""The compiled codec of rows: whole blocks of NDJSON into BSON, without a Python object a value.
+"""The compiled codec: whole blocks of rows and documents, without a Python object for each value.
 
-It is optional. Where it is not compiled, or MEDIATOOL_NATIVE is ``no``, the Python of
-``flows/transform`` does the same; the bytes are equal.
+It is optional. Where it is not compiled, or MEDIATOOL_NATIVE is ``no``, the Python of ``flows``
+does the same; bytes and digests are equal.
 """

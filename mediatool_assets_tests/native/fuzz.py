@@ -1,9 +1,9 @@
-"""Damaged rows through the codec, under sanitizers, from new seeds until the time is over.
+"""Damaged rows and documents through the codec, under sanitizers, until the time is over.
 
     make fuzz SECONDS=3600
 
-A row that the two codecs understand differently is printed, with the seed; it then belongs into
-``rows_of_types.WORDS`` or a test of its own, which every run starts with.
+A row or document that the two understand differently is printed, with the seed; it then belongs
+into ``rows_of_types.WORDS``, ``report_digests.BORDERS`` or a test of its own.
 """
 
 import argparse
