@@ -201,7 +201,10 @@ static enum outcome put_double(const struct digester *digester, struct buffer *i
         digits[count++] = (uint8_t)text[2 + i];
     while (count > 1 && digits[count - 1] == '0')
         count--;
-    exponent = (int)strtol(text + 3 + precision, NULL, 10);
+    const char *last = text + 2 + precision; /* e, a sign, and two digits in this range */
+    exponent = (last[2] - '0') * 10 + last[3] - '0';
+    if (last[1] == '-')
+        exponent = -exponent;
     uint8_t made[48];
     size_t at = 0;
     if (number < 0)
