@@ -174,7 +174,7 @@ class Strings(NamedTuple):
     texts: bytes
 
 
-class Digester:
+class BlockDigester:
     """Reads the blocks of one table or collection; for one thread at a time.
 
     Raises ValueError if the description is none. Its memory grows with the largest block.

@@ -13,7 +13,7 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.integrity.compiled_disassembly import fields
 from mediatool_assets.flows.integrity.row_layout import RowLayout
-from mediatool_assets.native.digests import NONE, Digester, RowDigests
+from mediatool_assets.native.digests import NONE, BlockDigester, RowDigests
 from mediatool_assets.native.library import library
 from mediatool_assets.native.rows import ODD
 from mediatool_assets_tests.native.report_digests import (
@@ -201,7 +201,7 @@ NOTHING = RowDigests([], [], [], NONE, [])
 @pytest.mark.parametrize("content", [b"", b"{}", b"{}\n{}\n", b"{}\nx"])
 def test_a_block_of_other_rows_is_refused(codec: ctypes.CDLL, content: bytes) -> None:
     """The caller's count is checked, not believed."""
-    digester = Digester(codec, NOTHING)
+    digester = BlockDigester(codec, NOTHING)
     assert digester.read(b"{}\n[]\n", 2, 1, 0) == bytes([0, ODD])
     with pytest.raises(ValueError, match="other items"):
         digester.read(content, 1, 1, 0)
@@ -210,4 +210,4 @@ def test_a_block_of_other_rows_is_refused(codec: ctypes.CDLL, content: bytes) ->
 def test_a_plan_of_columns_that_are_not_there_is_refused(codec: ctypes.CDLL) -> None:
     """Before a row is read."""
     with pytest.raises(ValueError, match="no plan"):
-        Digester(codec, NOTHING._replace(order=[0]))
+        BlockDigester(codec, NOTHING._replace(order=[0]))

@@ -17,14 +17,15 @@ from mediatool_assets.domain.shapes import (
     DocumentShape,
 )
 from mediatool_assets.flows.integrity.compiled_rows import integers, strings
+from mediatool_assets.flows.integrity.disassembly import Tree
 from mediatool_assets.flows.integrity.expected_values import is_double
 from mediatool_assets.flows.integrity.row_layout import RowLayout
 from mediatool_assets.native.digests import (
     NONE,
     AdditionKind,
+    BlockDigester,
     DigestedAddition,
     DigestedShape,
-    Digester,
     DocumentDigests,
     FieldNode,
 )
@@ -32,8 +33,6 @@ from mediatool_assets.native.library import library
 from mediatool_assets.native.rows import ODD
 
 _LARGEST = 1 << 28  # bytes of a batch: its texts stay below Arrow's 2 GiB
-
-Tree = dict[str, "Tree"]
 
 
 def compiled_documents(
@@ -65,7 +64,7 @@ class CompiledDisassembly:
         plan.add(collection.name, collection.shape)
         self._tables, self._slots = list(plan.tables), list(plan.copies)
         shapes = [shape for shape in plan.shapes if shape is not None]
-        self._digester = Digester(
+        self._digester = BlockDigester(
             codec, DocumentDigests(len(self._tables), len(self._slots), shapes)
         )
 

@@ -20,8 +20,8 @@ from mediatool_assets.flows.integrity.row_layout import DELETED, LITERAL_KEYS, P
 from mediatool_assets.flows.integrity.table_needs import TableNeeds
 from mediatool_assets.native.digests import (
     NONE,
+    BlockDigester,
     DigestedColumn,
-    Digester,
     Form,
     KeyForm,
     RowDigests,
@@ -61,7 +61,7 @@ class CompiledRows:
         table = layout.table
         self._names, self._need = [column.name for column in table.columns], need
         self._order = {name: at for at, name in enumerate(layout.names)}
-        self._digester = Digester(
+        self._digester = BlockDigester(
             codec,
             RowDigests(
                 [_column(column, layout, need) for column in table.columns],
