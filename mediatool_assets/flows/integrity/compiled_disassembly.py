@@ -60,7 +60,7 @@ class CompiledDisassembly:
         collection: DocumentCollection,
         layouts: Mapping[str, RowLayout],
     ) -> None:
-        plan = _Plan(layouts)
+        plan = _ShapePlan(layouts)
         plan.add(collection.name, collection.shape)
         self._tables, self._slots = list(plan.tables), list(plan.copies)
         shapes = [shape for shape in plan.shapes if shape is not None]
@@ -98,7 +98,7 @@ class CompiledDisassembly:
                 yield slot, [*keys, strings(self._digester.strings(at + 2), rows)]
 
 
-class _Plan:
+class _ShapePlan:
     """The shapes of one collection, as they are found."""
 
     def __init__(self, layouts: Mapping[str, RowLayout]) -> None:
