@@ -86,7 +86,10 @@ def test_equal_tables_are_not_opened(tmp_path: Path) -> None:
     for source in sources:
         manifest = ArchiveReader(source.source).manifest
         block = manifest.tables()["accounts"].blocks[0]
-        assert all(end <= block.offset or start > block.offset for start, end in source.ranges)
+        middle = (
+            block.offset + block.length // 2
+        )  # its ends come with tar's header and the manifest
+        assert all(end <= middle or start > middle for start, end in source.ranges)
 
 
 def test_lost_row_is_named(tmp_path: Path) -> None:
