@@ -113,7 +113,7 @@ def _in_a_run(log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.usefixtures("small_source")
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_run(number: signal.Signals, tmp_path: Path) -> None:
     """In the middle of an upload."""
     with _in_a_run(log := tmp_path / "dev.log") as process:

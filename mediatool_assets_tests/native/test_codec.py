@@ -221,9 +221,9 @@ def test_what_is_too_large_is_refused_as_by_python(codec: ctypes.CDLL) -> None:
     """A document above MongoDB's 16 MiB, beside one that is not."""
     table = Table("large", (column("id", "integer"), column("x"), column("y", "integer[]")))
     small = b'{"id":1,"x":"a","y":null}'
-    for size in (1 << 24, 1 << 25, (1 << 25) + 1):
+    for size in (1 << 24, (1 << 25) + 1):
         same(codec, [small, b'{"id":2,"x":"%b","y":null}' % (b"x" * size)], table)
-    many = b",".join([b"7"] * 2_000_000)
+    many = b",".join([b"7"] * 1_400_000)
     same(codec, [small, b'{"id":2,"x":"a","y":[%b]}' % many], table)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mediatool_assets_tests.native.sanitized import TESTS, child, compiled
 
-EXAMPLES = 25
+EXAMPLES = 10
 """Of each property: the fixed budget of CI. `make fuzz` takes as long as it is told."""
 
 
