@@ -2,6 +2,7 @@
 # make dev     the same servers with Dagster's UI
 # make test    the tests, on real servers of their own
 # make test-fast  the tests that need no server
+# make test-nightly  drills with Dagster's servers that take minutes each
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make test-postgres-all   export, restore and strangers on every PostgreSQL from 14 to 18
 # make test-schemas   200 databases drawn at random, all the way; for every night
@@ -26,7 +27,7 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas simulate drill-pairs drill-midnight mutation fuzz wheels test-fast lint check bench reference docs docs-links lint-deploy install test-postgres-all
+.PHONY: help demo dev test test-schemas simulate drill-pairs drill-midnight mutation fuzz wheels test-fast test-nightly lint check bench reference docs docs-links lint-deploy install test-postgres-all
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -55,12 +56,16 @@ dev: $(INSTALLED)
 
 test: $(INSTALLED)
 	scripts/test-servers.sh
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n 6 --dist loadfile --no-loadscope-reorder --durations 30
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -m 'not nightly' -n 6 --dist loadfile --no-loadscope-reorder --durations 30
+
+test-nightly: $(INSTALLED)
+	scripts/test-servers.sh
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -m nightly -n 2 --dist loadfile mediatool_assets_tests/drills
 
 # They start programs or servers, and native/ compiles the codec: run it after a change to rows.c.
 SLOW := cli defs drills native stores
 test-fast: $(INSTALLED)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers' \
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers and not nightly' \
 		$(SLOW:%=--ignore mediatool_assets_tests/%)
 
 test-schemas: $(INSTALLED)

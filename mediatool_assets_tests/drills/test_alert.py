@@ -59,6 +59,7 @@ def _run(url: str, repository: dict[str, Any]) -> dict[str, Any]:
     return _wait_for("the run", lambda: _ended(url, launched["run"]["runId"]))
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("small_source")
 def test_a_table_that_was_emptied_turns_its_check_red_and_one_alert_arrives(
     tmp_path: Path,

@@ -23,7 +23,10 @@ from mediatool_assets.stores.local.processes import free_port
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import today
 
-pytestmark = pytest.mark.timeout(900)  # a minute alone, more beside other work
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.timeout(900),
+]  # a minute alone, more beside other work
 
 PATIENCE_SECONDS = 480  # on 2 busy cores; a run takes 10 s on idle ones
 

@@ -22,7 +22,10 @@ from mediatool_assets_tests.drills.test_dagster_ui import (
 )
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, uploads
 
-pytestmark = pytest.mark.timeout(1200)  # a start of Dagster takes half a minute on busy cores
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.timeout(1200),
+]  # a start of Dagster takes half a minute on busy cores
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 EVERYTHING = {"pipelineName": "__ASSET_JOB"}
@@ -113,7 +116,7 @@ def _in_a_run(log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.usefixtures("small_source")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_nothing_is_left_of_a_run(number: signal.Signals, tmp_path: Path) -> None:
     """In the middle of an upload."""
     with _in_a_run(log := tmp_path / "dev.log") as process:

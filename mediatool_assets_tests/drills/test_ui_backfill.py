@@ -16,7 +16,10 @@ from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.drills.test_dagster_ui import _ask, _dagster_dev, _loaded, _wait_for
 
-pytestmark = pytest.mark.timeout(900)  # two minutes alone, more beside other work
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.timeout(900),
+]  # two minutes alone, more beside other work
 
 THREE = tuple(Version(datetime(2025, 7, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
 

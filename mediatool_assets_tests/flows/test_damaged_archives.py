@@ -163,10 +163,11 @@ def test_every_damage_fails(shelf: Shelf, kind: VersionArchive) -> None:
 def test_a_damage_that_the_metadata_vouches_for_fails(shelf: Shelf, kind: VersionArchive) -> None:
     """Whoever can write to the bucket computes all digests again: what was written is not there.
 
-    But for what a manifest says of where its rows come from, which only a signature proves.
+    But for what a manifest says of where its rows come from, which only a signature proves. Each
+    kind of archive is tried with a third of the damages.
     """
     original, missed = shelf.originals[kind], []
-    for damage in damages(original):
+    for damage in list(damages(original))[KINDS.index(kind) :: len(KINDS)]:
         shelf.put(kind, damage.data, vouched=True)
         if is_whole(damage.data, original) or damage.claims in UNPROVEN:
             assert outcome(shelf.verdict(), kind) in ("passed", "failed")
