@@ -292,16 +292,19 @@ def backfills(night: Night) -> None:
 
 
 def schedules(night: Night) -> None:
-    """Dagster's daemon: a tick at midnight, and one whose run is still going at midnight."""
-    midnight = TODAY + DAY
+    """Dagster's daemon: a tick at midnight, and one whose run is still going at the next midnight.
+
+    Dagster remembers its ticks, and makes none before the last one: the clock only goes forward.
+    """
+    midnight, next_midnight = TODAY + DAY, TODAY + 2 * DAY
     for story, hour, zone, tick, jump in (
         ("a tick at midnight", "0", "UTC", midnight, None),
         (
             "a scheduled run over midnight",
             "5",
             "Asia/Kolkata",
-            midnight - timedelta(minutes=30),
-            midnight + timedelta(minutes=5),
+            next_midnight - timedelta(minutes=30),
+            next_midnight + timedelta(minutes=5),
         ),
     ):
         world, before, raw = night.clients.world(None), night.keys(METADATA), night.keys(RAW)
