@@ -122,10 +122,8 @@ class Night:
             ended = metadata["export_complete"][:10]
             self.check(story, ended >= day, f"{version} of {day} ended on {ended}")
             self.check(
-                story,
-                all(
-                    0 <= seconds < PATIENCE_SECONDS * 4 for seconds in metadata["seconds"].values()
-                ),
+                story,  # the longest jump of a story is 35 minutes, a clock change an hour
+                all(0 <= seconds < 3000 for seconds in metadata["seconds"].values()),
                 f"{version} took {metadata['seconds']}",
             )
         return found
