@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -193,7 +194,7 @@ def _change(draw: DrawFn, content: Any) -> None:
             break
         content = content[place]
     if isinstance(content, list) or (what := draw(st.sampled_from("vvvvdao"))) == "v":
-        content[place] = draw(st.one_of(VALUES, BORDERS))
+        content[place] = deepcopy(draw(st.one_of(VALUES, BORDERS)))  # the next change may be in it
     elif what == "d":
         del content[place]
     elif what == "a":
