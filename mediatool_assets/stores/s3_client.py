@@ -73,9 +73,8 @@ def _client(
     made = session.create_client(service, endpoint_url=endpoint_url, config=config, verify=verify)
     if access.prefix:
         events, prefix = made.meta.events, access.prefix
-        add: Any = partial(
-            _with_prefix, prefix
-        )  # its stub lacks the handlers that return something
+        # Any: botocore's stub lacks the handlers that return something
+        add: Any = partial(_with_prefix, prefix)
         events.register("provide-client-params.s3", add)
         events.register_last("after-call.s3", partial(_without_prefix, prefix))
     return made
