@@ -102,7 +102,7 @@ def run(stack: Stack, versions: int) -> dict[str, object]:
         for number in (versions // 4, versions):
             make(settings, number)
             commands = Counting(environment, Path(folder))
-            rounds[str(number)] = [asdict(each) for each in measured(commands)]
+            rounds[str(number)] = [asdict(each) for each in measured(commands, number // 2)]
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "load_average_at_the_end": round(psutil.getloadavg()[0], 1),
@@ -142,14 +142,14 @@ def make(settings: Settings, number: int) -> None:
     register(objects)
 
 
-def measured(commands: Counting) -> Iterator[Counted]:
-    """Every command, in order."""
+def measured(commands: Counting, back: int) -> Iterator[Counted]:
+    """Every command, in order; one version so many before the latest is shown too."""
     for words in (
         ("latest",),
         ("versions", "--limit", "1000"),
         ("versions", "--rebuild", "--limit", "1"),
         ("show", "latest"),
-        ("show", "latest~50"),
+        ("show", f"latest~{back}"),
         ("prune", "--dry-run"),
         ("annotate", "latest", "--notes", "measured"),
         ("keep", "latest~1"),
