@@ -18,7 +18,7 @@ import psycopg
 
 from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.settings import SHIPPED_MODEL
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.flows.infer import LiveTables, infer
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.workers.pool import worker_pool

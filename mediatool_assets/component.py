@@ -15,8 +15,8 @@ from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.resources import platform_of
 from mediatool_assets.defs.source_graph import source_definitions
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.setting_fields import variable
 from mediatool_assets.domain.settings import DECLARED, Settings
+from mediatool_assets.domain.settings.parsers import variable
 from mediatool_assets.stores.environment import adopt_file
 
 _OF_ALL = frozenset({"first_day", "model"})

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.settings import DAGSTER_YAML
+from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.instance_postgres import EventLog
 from mediatool_assets.instance_storage import postgres_url

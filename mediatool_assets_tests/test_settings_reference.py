@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mediatool_assets.domain.setting_fields import variable
 from mediatool_assets.domain.settings import DECLARED
+from mediatool_assets.domain.settings.parsers import variable
 from mediatool_assets_tests.documents import ROOT
 from scripts.settings_reference import PAGE, page
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md from the declarations in mediatool_assets/domain/settings.py.
+"""Writes docs/reference/settings.md from the declarations in mediatool_assets/domain/settings/.
 
 make reference
 """
@@ -6,8 +6,8 @@ make reference
 from dataclasses import fields
 from pathlib import Path
 
-from mediatool_assets.domain.setting_fields import variable
 from mediatool_assets.domain.settings import DECLARED, Settings
+from mediatool_assets.domain.settings.parsers import variable
 
 PAGE = Path(__file__).parents[1] / "docs/reference/settings.md"
 

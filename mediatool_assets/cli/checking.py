@@ -235,7 +235,7 @@ def _of_dagster() -> Iterator[Reading]:
     """Dagster's home and its instance file; the command line does not import Dagster."""
     import yaml
 
-    from mediatool_assets.domain.settings import DAGSTER_YAML
+    from mediatool_assets.domain.shipped_files import DAGSTER_YAML
     from mediatool_assets.stores.environment import home
 
     own = os.environ.get("DAGSTER_HOME", "").strip()

@@ -6,7 +6,7 @@ from mediatool_assets.cli.output import (
     print_json,
 )
 from mediatool_assets.cli.print_table import print_table
-from mediatool_assets.domain.setting_fields import variable
+from mediatool_assets.domain.settings.parsers import variable
 
 
 def settings(json: Json = False) -> None:

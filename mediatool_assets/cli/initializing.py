@@ -12,8 +12,10 @@ import typer
 
 from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused
-from mediatool_assets.domain.settings import DAGSTER_YAML, DECLARED, SHIPPED_MODEL, Encryption
+from mediatool_assets.domain.settings import DECLARED
+from mediatool_assets.domain.settings.bucket import Encryption
 from mediatool_assets.domain.settings_file import FILE_NAME
+from mediatool_assets.domain.shipped_files import DAGSTER_YAML, SHIPPED_MODEL
 from mediatool_assets.domain.targets import NONE, Targets
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.environment import settings_and_problems

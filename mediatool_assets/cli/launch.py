@@ -19,7 +19,7 @@ from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.progress import RunOutcome, decode
-from mediatool_assets.domain.settings import DAGSTER_YAML
+from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress
 from mediatool_assets.stores.private_files import private_directory

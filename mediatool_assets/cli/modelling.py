@@ -20,7 +20,8 @@ from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.json_documents import pretty
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:

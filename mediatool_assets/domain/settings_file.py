@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 from mediatool_assets.domain.keys import SANITIZED_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.setting_fields import SOURCE_NAME, variable
 from mediatool_assets.domain.settings import DECLARED, own_names
+from mediatool_assets.domain.settings.parsers import SOURCE_NAME, variable
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.urls import Url
 

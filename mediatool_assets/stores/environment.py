@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.setting_fields import variable
 from mediatool_assets.domain.settings import DECLARED, Settings
+from mediatool_assets.domain.settings.parsers import variable
 from mediatool_assets.stores.settings_file import adopt, find_settings_file
 
 SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL", "S3_BUCKET")

@@ -20,7 +20,8 @@ from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
 from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.settings import Encryption, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings.bucket import Encryption
 from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
 from mediatool_assets.stores.s3_cold import ColdObject, RetrievalOptions
 from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated

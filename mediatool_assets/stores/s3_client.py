@@ -9,7 +9,8 @@ from typing import Any, Literal
 import botocore.session
 from botocore.config import Config
 
-from mediatool_assets.domain.settings import Addressing, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings.bucket import Addressing
 
 
 @dataclass(frozen=True, slots=True)

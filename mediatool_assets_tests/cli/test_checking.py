@@ -15,7 +15,7 @@ from psycopg import sql
 from pymongo import MongoClient
 
 from mediatool_assets.cli.main import main
-from mediatool_assets.domain.settings import DAGSTER_YAML
+from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.cli.conftest import Run

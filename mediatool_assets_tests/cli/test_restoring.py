@@ -14,7 +14,7 @@ from psycopg import sql
 from pymongo import MongoClient
 
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import SHIPPED_MODEL
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export

@@ -8,7 +8,8 @@ import pytest
 
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.keys import DatabaseNames
-from mediatool_assets.domain.settings import DaskCluster, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings.workers import DaskCluster
 from mediatool_assets.domain.urls import Url
 
 SECRET = "p@ss:w/rd"

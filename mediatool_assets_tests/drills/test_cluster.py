@@ -18,7 +18,8 @@ from distributed import Client, Security
 from mediatool_assets.archive.streaming import stream
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
 from mediatool_assets.domain.keys import Kind, archive_key
-from mediatool_assets.domain.settings import SHIPPED_MODEL, DaskCluster
+from mediatool_assets.domain.settings.workers import DaskCluster
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export

@@ -16,7 +16,8 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadSettings, BadSource, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import Metadata, instant
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.verdict import Check, Verdict

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export

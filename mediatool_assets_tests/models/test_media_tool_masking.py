@@ -12,7 +12,8 @@ from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from mediatool_assets.domain.errors import BadSettings, CheckFailed, Unreachable
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import DaskCluster
+from mediatool_assets.domain.settings.workers import DaskCluster
 from mediatool_assets.domain.urls import Url
 
 P = ParamSpec("P")

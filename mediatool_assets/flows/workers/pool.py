@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import DaskCluster
+from mediatool_assets.domain.settings.workers import DaskCluster
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.workers.cluster import dask_cluster
 from mediatool_assets.flows.workers.memory_arenas import keep_heaps_few

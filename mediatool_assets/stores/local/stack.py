@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_bytes
 
 from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, Unreachable
-from mediatool_assets.domain.settings import DAGSTER_YAML
+from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials

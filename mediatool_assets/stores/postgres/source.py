@@ -13,7 +13,8 @@ from mediatool_assets.domain.errors import BadSource, Misuse, RecoveryConflict, 
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, Table, namespaces
-from mediatool_assets.domain.settings import MAX_LAG_SECONDS, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings.source import MAX_LAG_SECONDS
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.catalog import Relation, SourceTables, read_catalog, tables_of
 from mediatool_assets.stores.postgres.connection import (

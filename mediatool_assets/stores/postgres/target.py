@@ -19,7 +19,8 @@ from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.server_needs import ServerFeatures
-from mediatool_assets.domain.settings import HARMLESS_EXTENSIONS, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings.targets import HARMLESS_EXTENSIONS
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import databases, owner_role
 from mediatool_assets.stores.postgres.connection import Connection, parameters

@@ -19,7 +19,8 @@ from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.integrity import Area, Defect, Integrity, Line
 from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
