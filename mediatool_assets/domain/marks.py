@@ -57,6 +57,11 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
         standing = [p.version for p in self.promotions if not p.withdrawn]
         return standing[-2] if len(standing) > 1 else None
 
+    @property
+    def protected(self) -> frozenset[str]:
+        """Every version that a mark protects."""
+        return frozenset(filter(None, (*self.pinned, self.promoted, self.fallback)))
+
     def protection(self, version: Version) -> str | None:
         """Why the version must not be dropped; None if no mark protects it."""
         name = str(version)

@@ -236,6 +236,57 @@ def test_the_rule_for_tests_spares_what_is_kept(
 
 
 @dataclass
+class FailingTags:
+    """A bucket that does not answer from the request of some number on that changes tags."""
+
+    whole: DirectoryObjects
+    left: int
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the bucket's."""
+        return getattr(self.whole, name)
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """Tag, if there are requests left."""
+        if not self.left:
+            raise Unreachable("503")
+        self.left -= 1
+        self.whole.tag(key, tags)
+
+
+@pytest.mark.parametrize("command", ["keep", "promote", "rollback"])
+@pytest.mark.parametrize("answered", range(4))
+def test_no_protected_version_is_tagged_wherever_a_command_fails(
+    twin: DirectoryObjects, databases: MongoDocuments, local: Path, command: str, answered: int
+) -> None:
+    """A mark is only made once the objects are untagged; the same command later makes it."""
+    test, *others = VERSIONS[:3]
+    if command == "rollback":
+        for version in (test, *others):
+            marking.promote(twin, databases, version, local, at=AT, who="me")
+    else:
+        marking.unkeep(twin, test, local)
+    assert tagged(twin) == [True] * 4
+    before = marks.read(twin)
+
+    def run(objects: ObjectStore) -> None:
+        if command == "keep":
+            marking.keep(objects, test, local, at=AT, who="me")
+        elif command == "promote":
+            marking.promote(objects, databases, test, local, at=AT, who="me")
+        else:
+            marking.rollback(objects, databases, local, at=AT)
+
+    with pytest.raises(Unreachable, match="503"):
+        run(FailingTags(twin, answered))
+    assert marks.read(twin) == before
+    assert tagged(twin) == [True] * (4 - answered) + [False] * answered, "the metadata is the last"
+    run(twin)
+    assert tagged(twin) == [False] * 4
+    assert str(test) in marks.read(twin).protected
+
+
+@dataclass
 class SlowTags:
     """A bucket in which somebody changes the marks before the first object is tagged."""
 

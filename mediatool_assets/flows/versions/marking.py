@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from mediatool_assets.domain.errors import DamagedInput, NotFound
 from mediatool_assets.domain.marks import Marks
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
@@ -60,16 +62,13 @@ def promote(  # noqa: PLR0913  # two stores, the local copy, and the evidence
     Raises NotFound otherwise, or if a concurrent ``prune`` deleted it without seeing the promotion.
     """
     _require(objects, documents, version)
-    before = marks.read(objects)
-    after = _change(objects, lambda found: found.promoting(version, at, who), local, version)
+    promoted = _change(objects, lambda found: found.promoting(version, at, who), local, version)
     try:
         _require(objects, documents, version)
     except NotFound:
-        after = _change(objects, lambda found: found.withdrawing(version, at, at), local)
+        _change(objects, lambda found: found.withdrawing(version, at, at), local)
         raise
-    finally:
-        _settle_others(objects, before, after)
-    return after
+    return promoted
 
 
 def rollback(objects: ObjectStore, documents: DocumentStore, local: Path, *, at: datetime) -> Marks:
@@ -82,10 +81,7 @@ def rollback(objects: ObjectStore, documents: DocumentStore, local: Path, *, at:
         _require_database(documents, version)
         return edited
 
-    before = marks.read(objects)
-    after = _change(objects, edit, local)
-    _settle_others(objects, before, after)
-    return after
+    return _change(objects, edit, local)
 
 
 def _change(
@@ -94,28 +90,33 @@ def _change(
     local: Path,
     version: Version | None = None,
 ) -> Marks:
-    """Change the marks first, since they are authoritative; then tags and registry."""
-    edited = marks.change(objects, edit)
-    if version is not None:
-        _settle(objects, version)
+    """Change the marks, and the tags and the registry that follow from them.
+
+    A test version that a mark will protect loses its deletion tag first: wherever this is
+    interrupted, no protected version is deleted. The marks are next, since they are authoritative.
+    """
+    before = marks.read(objects)
+    for name in edit(before).protected - before.protected:
+        _tag(objects, Version.parse(name), marks.spare)
+    after = marks.change(objects, edit)
+    named = set() if version is None else {str(version)}
+    for name in named | (before.protected ^ after.protected):
+        _tag(objects, Version.parse(name), marks.settle_tags)
     register(objects)
     write_local_registry(objects, local)
-    return edited
+    return after
 
 
-def _settle_others(objects: ObjectStore, before: Marks, after: Marks) -> None:
-    """Update the tags of other versions whose protection a promotion has changed."""
-    for name in {before.promoted, before.fallback, after.promoted, after.fallback} - {None}:
-        version = Version.parse(str(name))
-        try:
-            _settle(objects, version)
-        except DamagedInput as error:  # of another version: the requested marks are set
-            _LOG.warning("%s", error)
-
-
-def _settle(objects: ObjectStore, version: Version) -> None:
+def _tag(
+    objects: ObjectStore, version: Version, change: Callable[[ObjectStore, Metadata], None]
+) -> None:
+    """Change the tags of a version, if it is there; one whose metadata is damaged stays tagged."""
     if version in set(catalog.versions(objects, version.day, version.day)):
-        marks.settle_tags(objects, catalog.read(objects, version))
+        try:
+            with suppress(NotFound):  # deleted meanwhile
+                change(objects, catalog.read(objects, version))
+        except DamagedInput as error:
+            _LOG.warning("%s", error)
 
 
 def _require(objects: ObjectStore, documents: DocumentStore, version: Version) -> None:

@@ -63,14 +63,23 @@ def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
     return edited
 
 
+def spare(objects: ObjectStore, metadata: Metadata) -> None:
+    """Remove the tag of the deletion rule from a test version's objects.
+
+    The metadata comes last: if this is interrupted, a version is deleted before its archives. An
+    object that has expired is skipped.
+    """
+    if metadata.purpose == "testing":
+        for key in reversed(keys_of(metadata.version, objects.database_names)):
+            _tag(objects, key, {})
+
+
 def settle_tags(objects: ObjectStore, metadata: Metadata) -> None:
-    """Tag a test version's objects for the bucket's deletion rule, or untag those of a kept
-    version.
+    """Tag a test version's objects for the bucket's deletion rule, or ``spare`` a kept version.
 
     By the marks as they are in the bucket, which are read again at the end: of writers at once, the
-    last one tags by the last marks. If they cannot be read, nothing is tagged. The metadata comes
-    first: if this is interrupted, a version is deleted before its archives. An object that has
-    expired is skipped.
+    last one tags by the last marks. If they cannot be read, nothing is tagged. The metadata is
+    tagged first: if this is interrupted, a version is deleted before its archives.
     """
     if metadata.purpose != "testing":
         return
@@ -79,10 +88,17 @@ def settle_tags(objects: ObjectStore, metadata: Metadata) -> None:
         is_free = found.protection(metadata.version) is None
         if is_free == settled:
             return
-        for key in keys_of(metadata.version, objects.database_names):
-            with suppress(NotFound):
-                objects.tag(key, dict([TESTING]) if is_free else {})
+        if is_free:
+            for key in keys_of(metadata.version, objects.database_names):
+                _tag(objects, key, dict([TESTING]))
+        else:
+            spare(objects, metadata)
         settled = is_free
+
+
+def _tag(objects: ObjectStore, key: str, tags: dict[str, str]) -> None:
+    with suppress(NotFound):
+        objects.tag(key, tags)
 
 
 def keys_of(version: Version, names: DatabaseNames) -> tuple[str, ...]:
