@@ -29,7 +29,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 
 _A_RUN = timedelta(days=1)
-"""No run takes longer: a version without metadata after this time never gets it."""
+"""No run takes longer: what it made before this time gets no metadata, unless by another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ Kind = Literal["mongodb", "postgres", "export", "sanitized"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether one thing is kept, and why; ``keys`` are its objects in the bucket."""
+    """Whether one thing is kept, and why; ``keys`` are its objects in the bucket.
+
+    ``published``: its version had metadata when this was decided.
+    """
 
     kind: Kind
     name: str
@@ -73,6 +76,7 @@ class Decision:
     keep: bool
     reason: str
     keys: tuple[str, ...] = ()
+    published: bool = True
 
 
 def decide(found: RetentionInventory, policy: Policy, now: datetime) -> tuple[Decision, ...]:
@@ -101,6 +105,7 @@ class _Decider:
             max(daily, default=None): "the last complete daily version",
             max(found.complete, default=None): "the last complete version",
         }
+        self._unpublished = {e.version: e for e in found.exports if e.version not in found.complete}
         self._newest: dict[str, Version] = {}
         for each in found.databases:
             if each.state == "complete" and not each.sanitized:
@@ -123,7 +128,8 @@ class _Decider:
 
     def database(self, found: FoundDatabase) -> Decision:
         keep, reason = self._of_database(found)
-        return Decision(found.server, found.name, found.version, keep, reason)
+        published = found.version in self._found.complete
+        return Decision(found.server, found.name, found.version, keep, reason, (), published)
 
     def _of_database(self, found: FoundDatabase) -> tuple[bool, str]:
         if found.sanitized:
@@ -160,10 +166,13 @@ class _Decider:
         return False, f"never finished: begun {_days(age)} ago, and no marker"
 
     def _of_unknown(self, found: FoundDatabase) -> tuple[bool, str]:
-        """A database whose version has no metadata."""
+        """A database whose version has no metadata; with its archives, a run can complete it."""
+        export = self._unpublished.get(found.version)
+        if export is not None and found.ours:
+            return self._of_export(export)
         age = self._age(found.version.moment)
         if age < _A_RUN:
-            return True, "its version has no metadata yet and is younger than a day: a run may be"
+            return True, "no metadata yet and younger than a day: a run may be in progress"
         if not found.ours:
             return True, "its version is not in this bucket, and there is no evidence that it was"
         return False, f"its version has no metadata in the bucket and is {_days(age)} old"
@@ -206,13 +215,18 @@ class _Decider:
         protection = self._protection(found.version)
         if protection is not None:
             keep, reason = True, protection
-        elif found.testing:
-            keep, reason = self._of_testing(found.version)
-        elif self._age(found.version.moment) < _A_RUN:
-            keep, reason = True, "no metadata yet and younger than a day: a run may be in progress"
         else:
-            keep, reason = self._of_failed(found.version)
-        return Decision("export", str(found.version), found.version, keep, reason, found.keys)
+            keep, reason = self._of_export(found)
+        name, published = str(found.version), found.version in self._found.complete
+        return Decision("export", name, found.version, keep, reason, found.keys, published)
+
+    def _of_export(self, found: FoundExport) -> tuple[bool, str]:
+        """A test export, or one without metadata."""
+        if found.testing:
+            return self._of_testing(found.version)
+        if self._age(found.version.moment) < _A_RUN:
+            return True, "no metadata yet and younger than a day: a run may be in progress"
+        return self._of_failed(found.version)
 
     def _of_failed(self, version: Version) -> tuple[bool, str]:
         """An export without metadata: kept until its day has a complete version."""

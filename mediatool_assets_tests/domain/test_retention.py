@@ -1,5 +1,6 @@
 """Retention over histories that Hypothesis makes: what must stay stays, and everything is said."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -224,6 +225,35 @@ def test_a_database_without_metadata(found: FoundDatabase, keep: bool, reason: s
     (decision, _) = decide(RetentionInventory({}, {}, {}, (found, newer)), Policy(), NOW)
     assert decision.keep is keep
     assert reason in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("days", "testing", "others", "keep"),
+    [
+        (0.9, False, True, True),
+        (6.9, False, True, True),
+        (7, False, True, False),
+        (90, False, False, True),
+        (6.9, True, False, True),
+        (7, True, False, False),
+    ],
+)
+def test_a_database_without_metadata_is_kept_as_its_archives_are(
+    days: float, testing: bool, others: bool, keep: bool
+) -> None:
+    """While they are there, a run can complete the version with the database as it is."""
+    found, newest = database(days), Version.at(NOW)
+    export = FoundExport(found.version, ("raw",), testing)
+    beside = Version(found.version.moment.replace(hour=0, minute=0, second=0))
+    complete: dict[Version, Purpose] = {newest: "daily_backup"}
+    if others:
+        complete[beside] = "daily_backup"
+    inventory = RetentionInventory(complete, {}, {}, (found, database(0)), (export,))
+    of_database, _, of_export = decide(inventory, Policy(), NOW)
+    assert (of_database.keep, of_database.reason) == (of_export.keep, of_export.reason)
+    assert of_database.keep is keep
+    foreign = replace(inventory, databases=(replace(found, ours=False), database(0)))
+    assert decide(foreign, Policy(), NOW)[0].keep
 
 
 @pytest.mark.parametrize(

@@ -204,9 +204,9 @@ def test_exactly_the_plan(world: World, tmp_path: Any) -> None:
     world.objects.client.delete_object(Bucket=world.objects.bucket, Key=twice)
     world.objects.put(twice, b"once more")
 
-    for version in (pinned, promoted, *nights, young, other):
+    for version in (pinned, promoted, *nights, young, other, failed):  # a run can finish that one
         world.mongodb(version)
-    drops = {world.mongodb(version) for version in (old, test, failed)}
+    drops = {world.mongodb(version) for version in (old, test, broken_off)}
     drops |= {world.mongodb(died, complete=False), world.postgres(old)}
     drops.add(world.postgres(died, suffix=".restoring"))
     world.mongodb(of(0.2), complete=False)
@@ -275,20 +275,23 @@ def test_a_killed_prune_is_finished_by_the_next(world: World, tmp_path: Any, liv
 
 
 def test_what_a_failed_version_left(world: World, tmp_path: Any) -> None:
-    """Its archives go if its day has a complete version, and stay if it is completed meanwhile."""
-    world.export(0.1)
+    """Archives and database go if its day has a complete version; not if it is completed now."""
+    world.mongodb(world.export(0.1))
     night = of(20).moment.replace(hour=2, minute=0, second=0)
     age = (NOW - night).total_seconds() / 86400
     failed, finished = (world.export(age - hours / 24, None) for hours in (0, 1))
     whole = world.export(age - 2 / 24)
+    databases = [world.mongodb(version) for version in (failed, finished)]
     decisions = plan(world.stores, Policy(), NOW)
-    assert {d.name for d in decisions if not d.keep} == {str(failed), str(finished)}
+    dropped = {d.name for d in decisions if not d.keep}
+    assert dropped == {str(failed), str(finished), *databases}
     metadata = metadata_file.encode(example(str(finished)))
     world.objects.put(metadata_key(finished), metadata)
     stored = world.stored()
     done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
-    assert [d.name for d in done.dropped] == [str(failed)]
-    assert "completed meanwhile" in done.failed[str(finished)]
+    assert {d.name for d in done.dropped} == {str(failed), databases[0]}
+    assert [world.documents.marker(name) is not None for name in databases] == [False, True]
+    assert all("meanwhile completed" in done.failed[name] for name in (str(finished), databases[1]))
     gone = set(marks.keys_of(failed, AS_DESCRIBED)[1:])
     assert world.stored() == (stored - gone) | {REGISTRY_KEY}
     assert f"{whole} is complete" in {d.name: d.reason for d in decisions}[str(failed)]

@@ -112,11 +112,9 @@ def _hide(stores: Pruning, drop: Decision) -> None:
     """Remove a test version's metadata, after checking its purpose once more."""
     protection = _protection(stores, drop)
     _refuse_protected(drop, protection)
-    key = metadata_key(drop.version)
-    if key not in drop.keys:
-        if stores.objects.head(key) is not None:
-            raise Refused(f"{drop.version} is kept: it was completed meanwhile")
+    if not drop.published:
         return
+    key = metadata_key(drop.version)
     metadata, (data, _) = catalog.read(stores.objects, drop.version), stores.objects.get(key)
     if metadata.purpose != "testing":
         raise Refused(
@@ -148,13 +146,19 @@ def _drop(stores: Pruning, drop: Decision) -> None:
 
 
 def _protection(stores: Pruning, drop: Decision) -> Protection:
-    """Checks whether somebody has marked the version since the plan was made."""
-    return lambda: marks.read(stores.objects).protection(drop.version)
+    """Checks whether somebody has marked or completed the version since the plan was made."""
+
+    def why_kept() -> str | None:
+        if not drop.published and stores.objects.head(metadata_key(drop.version)) is not None:
+            return "completed"
+        return marks.read(stores.objects).protection(drop.version)
+
+    return why_kept
 
 
 def _refuse_protected(drop: Decision, protection: Protection) -> None:
     if (reason := protection()) is not None:
-        raise Refused(f"{drop.name} stays: meanwhile {reason}")
+        raise Refused(f"{drop.name} is kept: meanwhile {reason}")
 
 
 def _put_back(stores: Pruning, metadata: Metadata, data: bytes) -> None:
