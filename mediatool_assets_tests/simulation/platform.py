@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -194,8 +195,9 @@ class PlatformTwin:
 
     @contextmanager
     def workspace(self, progress: Progress = silent) -> Iterator[Workspace]:
-        """Workers, a directory for what they spool, and the world's time."""
-        yield Workspace(Workers(self.world), self.folder, progress, self.world.now)
+        """Workers, a directory of its own for what they spool, and the world's time."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as own:
+            yield Workspace(Workers(self.world), Path(own), progress, self.world.now)
 
     def context(self, run: SimulatedRun) -> Any:
         """What a step of the run is given."""
