@@ -13,6 +13,11 @@ mutant that no test notices and the share of them; ends with 1 above 5 %.
 
 ``mutants.py`` says which mistakes there are; ``mutation-survivors`` explains those that nobody
 could notice, and they are not counted.
+
+Results are kept in ``.venv/mutation/results.jsonl``: a mutant is not tried again while the module
+and the test modules named below stay the same, so a run of the whole list can be made in parts.
+Remove the file after other changes that matter. A mutant whose tests have changed is first given
+the test that noticed it the last time.
 """
 
 import argparse
@@ -34,7 +39,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Context, Decimal
@@ -110,6 +115,7 @@ CONSTANTS = (
 )
 """Types of what a module computes once, as it is imported."""
 
+_BY = "noticed-by"
 _PATIENCE = 1800  # seconds until a fork that waits for ever is ended
 _SHARE = 0.05
 _OPTIONS = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
@@ -144,6 +150,11 @@ class Mutant:
         return MODULES[self.path.removeprefix(PACKAGE)]
 
     @property
+    def digest(self) -> str:
+        """Of the module that has it."""
+        return hashlib.sha256(f"{self.path}\n{self.source}".encode()).hexdigest()
+
+    @property
     def file(self) -> str:
         """Where the module is."""
         return str(Path(self.path).resolve())
@@ -163,6 +174,45 @@ def compiled(path: str, source: str) -> CodeType:
 def original(path: str) -> CodeType:
     """The code of a module without a mistake."""
     return compiled(path, Path(path).read_text("utf-8"))
+
+
+@cache
+def tests_digest(tests: Sequence[str]) -> str:
+    """Of the texts of test modules, and of those in test folders."""
+    paths = (Path(TESTS, test) for test in tests)
+    files = (file for path in paths for file in (sorted(path.rglob("*.py")) or [path]))
+    return hashlib.sha256(b"\n".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class Results:
+    """What was found, in a file of JSON lines. The last line about a mutant counts.
+
+    ``state`` is ``noticed`` (``by`` names the test, unless the fork was ended by a limit),
+    ``survives``, or ``doubted``: only step 3 can tell.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        lines = file.read_text("utf-8").splitlines() if file.exists() else []
+        self._found = {each["mutant"]: each for each in map(json.loads, lines)}
+
+    def state(self, mutant: Mutant) -> str | None:
+        """With the tests of today; None if it is still to be tried."""
+        found = self._found.get(mutant.digest)
+        same = found is not None and found["tests"] == tests_digest(mutant.tests)
+        return found["state"] if found is not None and same else None
+
+    def by(self, mutant: Mutant) -> str:
+        """The test that noticed it the last time, or an empty text."""
+        return str(self._found.get(mutant.digest, {}).get("by", ""))
+
+    def add(self, mutant: Mutant, state: str, by: str = "") -> None:
+        """Keep what was found now."""
+        tests = tests_digest(mutant.tests)
+        found = {"mutant": mutant.digest, "tests": tests, "state": state, "by": by}
+        self._found[mutant.digest] = found
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(found) + "\n")
 
 
 Function = tuple[str, int]
@@ -284,6 +334,11 @@ class Collected:
         """Leave out the tests that need a server."""
         items[:] = [i for i in items if SERVERS.isdisjoint(getattr(i, "fixturenames", ()))]
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write down which test failed."""
+        if report.failed:
+            Path(os.environ["PYTEST_DEBUG_TEMPROOT"], _BY).write_text(report.nodeid, "utf-8")
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Work."""
         self._work(session.items)
@@ -403,8 +458,8 @@ def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item]) -> i
 
 
 def run_all(items: Sequence[pytest.Item]) -> int:
-    """Run tests until one fails: 1 if one does."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    """Run tests until one fails: 1 if one does. If no test calls the function, none fails."""
+    for item, following in zip(items, [*items[1:], None], strict=False):
         if not passes(item, following):
             return 1
     return 0
@@ -412,20 +467,23 @@ def run_all(items: Sequence[pytest.Item]) -> int:
 
 @dataclass
 class Trial:
-    """All mutants; ``imported`` are those of which step 3 has the last word."""
+    """All mutants, by number, and the tests that are known to call their functions."""
 
     mutants: list[Mutant]
+    results: Results
     end: float
     workers: int
     known: Known = field(default_factory=Known)
-    imported: set[int] = field(default_factory=set)
-    survivors: list[int] = field(default_factory=list)
-    tried: int = 0
+
+    def numbers(self, state: str | None) -> list[int]:
+        """The mutants of which this was found; None: nothing yet."""
+        states = map(self.results.state, self.mutants)
+        return [number for number, found in enumerate(states) if found == state]
 
     def _forked(
         self, runs: Mapping[int, tuple[Callable[[], int], int]]
-    ) -> Iterator[tuple[int, int]]:
-        """Fork for each mutant, some at once: its number and how it ended."""
+    ) -> Iterator[tuple[int, int, str]]:
+        """Fork for each mutant, some at once: its number, how it ended and which test failed."""
         running: dict[int, tuple[int, str]] = {}
         waiting = list(reversed(runs))
         while running or (waiting and time.monotonic() < self.end):
@@ -435,8 +493,9 @@ class Trial:
             pid, status = os.wait()
             reaped(pid)
             number, folder = running.pop(pid)
+            by = Path(folder, _BY)
+            yield number, status, by.read_text("utf-8") if by.exists() else ""
             shutil.rmtree(folder, ignore_errors=True)
-            yield number, status
 
     def quick(self, calls: Calls, items: Sequence[pytest.Item]) -> None:
         """Steps 1 and 2, in the process that has collected the tests."""
@@ -452,43 +511,48 @@ class Trial:
         self.known = found
         by_name = {item.nodeid: item for item in items}
         runs: dict[int, tuple[Callable[[], int], int]] = {}
-        for number, mutant in enumerate(self.mutants):
+        imported: set[int] = set()
+        for number in self.numbers(None):
+            mutant = self.mutants[number]
             mutated = mutated_function(mutant)
             if mutated is None or mutated[0] in with_imports:
-                self.imported.add(number)
+                imported.add(number)
                 order, run = self.known.order(mutant.file), partial(run_with_constants, mutant)
             else:
                 order, run = self.known.order(*mutated[0]), partial(run_with, *mutated)
+            order.sort(key=lambda name: name != self.results.by(mutant))
             tests = [by_name[name] for name in order]
             runs[number] = partial(run, tests), self.known.limit(order)
-        self._try(runs)
+        self._try(runs, imported)
 
     def thorough(self) -> None:
         """Step 3, in the process that has imported none of our modules."""
         limit = self.known.limit(list(self.known.seconds)) + 60
-        doubted = [number for number in self.survivors if number in self.imported]
-        self.survivors = [number for number in self.survivors if number not in self.imported]
-        self.tried -= len(doubted)
+        doubted = self.numbers("doubted")
         for path in sorted({self.mutants[number].path for number in doubted}):
             sound = Mutant(path, 1, "none", Path(path).read_text("utf-8"))
             with tempfile.TemporaryDirectory() as folder:
                 pid = fork(partial(self._planted, sound), limit, folder)
                 if status := os.waitpid(pid, 0)[1]:
                     raise SystemExit(f"{path}: fails without a mistake ({status})")
-        self._try({n: (partial(self._planted, self.mutants[n]), limit) for n in doubted})
+        self._try({n: (partial(self._planted, self.mutants[n]), limit) for n in doubted}, set())
 
     def _planted(self, mutant: Mutant) -> int:
         sys.meta_path.insert(0, Planting(mutant))
         return with_tests(mutant.tests, Ordered(self.known), "-x")
 
-    def _try(self, runs: Mapping[int, tuple[Callable[[], int], int]]) -> None:
-        for number, status in self._forked(runs):
-            self.tried += 1
-            if status == 0:
-                self.survivors.append(number)
-                print("?" * (number in self.imported), self.mutants[number], flush=True)
-            elif status == 99 << 8:
-                raise SystemExit(f"cannot be tried: {self.mutants[number]}")
+    def _try(
+        self, runs: Mapping[int, tuple[Callable[[], int], int]], imported: Container[int]
+    ) -> None:
+        """Run, and keep the results; of what is imported, step 3 has the last word."""
+        for number, status, by in self._forked(runs):
+            mutant = self.mutants[number]
+            if status == 99 << 8:
+                raise SystemExit(f"cannot be tried: {mutant}")
+            if status:
+                self.results.add(mutant, "noticed", by)
+            else:
+                self.results.add(mutant, "doubted" if number in imported else "survives")
 
 
 def all_mutants(python: Path, modules: Sequence[str]) -> list[Mutant]:
@@ -527,17 +591,21 @@ def in_a_fork(trial: Trial, tests: Sequence[str]) -> Trial:
     return after
 
 
-def report(trial: Trial, explained: int) -> int:
-    """Print the shares; the exit code."""
-    left = [trial.mutants[number] for number in trial.survivors]
+def report(trial: Trial, explained: Sequence[Mutant]) -> int:
+    """Print the survivors and the shares; the exit code."""
+    left = [trial.mutants[number] for number in trial.numbers("survives")]
+    noticed = [trial.mutants[number] for number in trial.numbers("noticed")]
+    for mutant in sorted(left, key=lambda each: (each.path, each.line)):
+        print(mutant)
+    tried = len(left) + len(noticed)
     print(
-        f"{trial.tried} of {len(trial.mutants)} mutants tried, {len(left)} survive "
-        f"({len(left) / max(trial.tried, 1):.1%}); {explained} are explained"
+        f"{tried} of {len(trial.mutants)} mutants tried, {len(left)} survive "
+        f"({len(left) / max(tried, 1):.1%}); {len(explained)} more are explained"
     )
-    tried: Mapping[str, int] = Counter(m.path for m in trial.mutants)
-    for path, number in sorted(Counter(m.path for m in left).items()):
-        print(f"  {path}: {number} of {tried[path]}")
-    return int(len(left) > _SHARE * trial.tried)
+    survive, notice = (Counter(str(Path(m.path).parent) for m in each) for each in (left, noticed))
+    for folder in sorted(survive | notice):
+        print(f"  {folder}: {survive[folder]} of {survive[folder] + notice[folder]}")
+    return int(len(left) > _SHARE * tried)
 
 
 def main() -> int:
@@ -551,11 +619,13 @@ def main() -> int:
     mutants = all_mutants(given.cosmic_ray, given.modules)
     known = explained()
     counted = [m for m in mutants if m.name not in known]
-    tests = dict.fromkeys(test for module in given.modules for test in MODULES[module])
-    trial = Trial(counted, time.monotonic() + given.seconds, given.workers)
-    trial = in_a_fork(trial, list(tests))
-    trial.thorough()
-    return report(trial, len(mutants) - len(counted))
+    results = Results(given.cosmic_ray.parent.parent / "results.jsonl")
+    trial = Trial(counted, results, time.monotonic() + given.seconds, given.workers)
+    left = [trial.mutants[number] for state in (None, "doubted") for number in trial.numbers(state)]
+    if left and given.seconds:
+        trial = in_a_fork(trial, sorted({test for mutant in left for test in mutant.tests}))
+        trial.thorough()
+    return report(trial, [m for m in mutants if m.name in known])
 
 
 if __name__ == "__main__":

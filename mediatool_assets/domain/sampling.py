@@ -31,4 +31,4 @@ class DailySample:
 
     def choose(self, things: Iterable[Item]) -> list[Item]:
         """Today's sample: every ``days``-th thing, starting one later each day."""
-        return [thing for index, thing in enumerate(things) if index % self.days == self.offset]
+        return [thing for index, thing in enumerate(things) if self.includes(index)]

@@ -77,6 +77,16 @@ def test_a_second_pin_changes_nothing() -> None:
     assert marks.pinned == {str(A): Pin("2025-06-23T08:00:00Z", "ann")}
 
 
+def test_a_promotion_is_withdrawn() -> None:
+    """The one of that version and time, unless it is withdrawn already; the others stay."""
+    later = datetime(2025, 6, 24, 8, tzinfo=UTC)
+    marks = promoted(A, B).promoting(A, later, "ann")
+    withdrawn = marks.withdrawing(A, AT, later)
+    assert [each.withdrawn for each in withdrawn.promotions] == ["2025-06-24T08:00:00Z", None, None]
+    assert withdrawn.withdrawing(A, AT, AT) == withdrawn
+    assert marks.withdrawing(C, AT, later) == marks.withdrawing(B, later, later) == marks
+
+
 def test_documents_are_merged() -> None:
     """Notes of the first count; of one promotion the withdrawn one, whichever document has it."""
     withdrawn = Promotion(str(A), "2025-06-23T08:00:00Z", "ann", withdrawn="2025-06-24T08:00:00Z")
@@ -102,6 +112,8 @@ def test_the_documents_bytes() -> None:
     moved = documents.encode_moved(marks)
     assert moved.endswith(b"]\n")
     assert documents.decode_old(moved) == marks
+    assert b"withdrawn" not in data
+    assert documents.encode(Marks()) == b"{}\n"
 
 
 @pytest.mark.parametrize("data", [b"[]", b'["moved", {}]', b'["moved to the top of the bucket"]'])

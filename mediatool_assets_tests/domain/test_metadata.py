@@ -86,6 +86,20 @@ def test_sizes_are_in_millions_of_bytes() -> None:
     assert metadata.uncompressed_bytes(replace(export, uncompressed_mb=None)) == 0
 
 
+def test_archives_by_kind() -> None:
+    """In the order in which they are made; without MongoDB there is no dump."""
+    made = example().exports
+    assert made.by_archive == {
+        "raw": made.raw,
+        "transformed": made.transformed,
+        "dump": made.dump,
+    }
+    assert made.size_bytes == 924_000_000 + 2 * 450_000_000
+    without = replace(made, dump=None)
+    assert list(without.by_archive) == ["raw", "transformed"]
+    assert b"dump" not in metadata.encode(replace(example(), exports=without))
+
+
 def test_what_a_restore_left_out_is_a_warning() -> None:
     """Each object by itself; one warning where there is no database at all."""
     assert Databases("pg", "mongo").warnings == ()
@@ -96,6 +110,21 @@ def test_what_a_restore_left_out_is_a_warning() -> None:
     assert Databases(None, "mongo", "no room", ("view a: why",)).warnings == (
         "there is no restored PostgreSQL database: no room",
     )
+
+
+@pytest.mark.parametrize(
+    ("made", "targets"),
+    [
+        (Databases("pg", "mongo"), "mongodb, postgres"),
+        (Databases(None, "mongo"), "mongodb"),
+        (Databases(None, None), "none"),
+        (Databases("pg", None), "postgres"),
+        (Databases(None, "mongo", "no room"), "mongodb, postgres"),
+    ],
+)
+def test_the_targets_of_a_version(made: Databases, targets: str) -> None:
+    """Those with a database, and PostgreSQL if a restore was tried."""
+    assert str(replace(example(), databases_created=made).targets) == targets
 
 
 def _without_uncompressed(dump: DumpExport | None) -> DumpExport:

@@ -101,7 +101,16 @@ def test_all_is_read_once_over_its_days(percent: float, things: int, first: date
     shares = [DailySample(percent, first + timedelta(n)).choose(range(things)) for n in range(days)]
     assert sorted(thing for share in shares for thing in share) == list(range(things))
     assert max(map(len, shares)) <= things * percent / 100 + 1
-    assert DailySample(percent, first).choose(range(things)) == shares[0]
+    today = DailySample(percent, first)
+    assert today.choose(range(things)) == list(filter(today.includes, range(things))) == shares[0]
+
+
+@pytest.mark.parametrize(
+    ("percent", "days"), [(100, 1), (99.9, 2), (50, 2), (34, 3), (10, 10), (1, 100), (0.5, 200)]
+)
+def test_the_days_of_a_sample(percent: float, days: int) -> None:
+    """No more than are needed."""
+    assert DailySample(percent, DAY).days == days
 
 
 def test_without_a_sample_every_day_reads_all() -> None:

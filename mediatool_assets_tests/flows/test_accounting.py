@@ -1,15 +1,24 @@
 """Accounting: a version whose counts do not add up from the source to the dump is not published."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.errors import (
+    BadArchive,
+    CheckFailed,
+    CountMismatch,
+    NotFound,
+    Refused,
+)
 from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames
 from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Manifest, Member
+from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete.accounting import (
     VersionArchives,
@@ -19,7 +28,9 @@ from mediatool_assets.flows.complete.accounting import (
     unresolved,
 )
 from mediatool_assets.flows.ports import DocumentStore
+from mediatool_assets.flows.versions.archives import publish
 from mediatool_assets.flows.versions.source_counts import require_source_counts, source_counts
+from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version.parse("20250621-143000")
 HOMES = {"documents": 2, "embedded": 1, "orphans": 1, "folded": 0, "left_out": 0}
@@ -106,7 +117,8 @@ def test_what_is_not_counted_is_none() -> None:
 @pytest.mark.parametrize("rows", [{}, {"users": {"in": 4, **HOMES}, "more": {"in": 0}}])
 def test_a_table_in_one_of_two(rows: dict[str, dict[str, int]]) -> None:
     """Each table of the raw archive is accounted for, and no other."""
-    with pytest.raises(CheckFailed, match="in one of raw and transformed archive only"):
+    odd = "more" if rows else "users"
+    with pytest.raises(CheckFailed, match=f"tables {odd}: in one of raw and transformed archive"):
         account(made(rows))
 
 
@@ -155,6 +167,23 @@ def test_an_archive_of_another_version(part: str) -> None:
     )
     with pytest.raises(CountMismatch, match="version"):
         account(replace(version, **{part: foreign}))
+
+
+@pytest.mark.parametrize("mongodb", [True, False])
+def test_the_archives_of_a_versions_targets(tmp_path: Path, *, mongodb: bool) -> None:
+    """With MongoDB a dump is required; without it, one that is there is an error."""
+    objects, targets = DirectoryObjects(tmp_path), Targets(mongodb=mongodb)
+    kinds: list[ArchiveKind] = ["raw", "transformed", "dump"]
+    for kind in kinds[: 3 if mongodb else 2]:
+        with pytest.raises(NotFound):
+            VersionArchives.of(objects, VERSION, targets)
+        publish(objects, kind, VERSION, ArchiveWriter.finish)
+    found = VersionArchives.of(objects, VERSION, targets)
+    assert [each.manifest.kind for each in found] == kinds[: 3 if mongodb else 2]
+    if not mongodb:
+        publish(objects, "dump", VERSION, ArchiveWriter.finish)
+        with pytest.raises(Refused, match="was begun with MongoDB"):
+            VersionArchives.of(objects, VERSION, targets)
 
 
 def test_facts_that_are_no_counts() -> None:
