@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -20,13 +20,15 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import AS_DESCRIBED
-from mediatool_assets.domain.manifest import FORMAT, Manifest, Member
+from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Manifest, Member
 from mediatool_assets.domain.outcome import Outcome
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.verdict import Check
 from mediatool_assets.flows.load import Loaded
-from mediatool_assets.flows.ports import DocumentStore
+from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 from mediatool_assets.flows.verify import databases
 from mediatool_assets.flows.verify.blocks import MemberBlocks, damages, read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb
@@ -35,6 +37,7 @@ from mediatool_assets.flows.verify.stores import (
     MongoReading,
     StoreReading,
     Verification,
+    look_again,
     open_archive,
     open_mongodb,
     open_postgres,
@@ -45,7 +48,7 @@ from mediatool_assets_tests.raw_archives import table
 
 DAY = date(2026, 11, 23)
 SCHEMA = Schema("media_tool", (table("none", id="integer"), table("t", id="integer")))
-ROWS = [b'{"id":%d}' % n for n in range(6)]
+ROWS = [b'{"id":%d}' % 7 ** (n * n) for n in range(6)]
 
 
 def built(tmp_path: Path, *, schema: Schema | None = None) -> tuple[bytes, Manifest]:
@@ -110,6 +113,7 @@ def test_damaged_blocks_are_all_named(archive: ArchiveReader, whole: bool) -> No
 def test_sound_blocks_of_other_rows(archive: ArchiveReader) -> None:
     """A whole file has its fingerprint, and as many rows as its manifest says."""
     member = archive.member("t.ndjson")
+    assert len({block.length for block in member.blocks}) == 3
     first, last = member.blocks[0], member.blocks[-1]
     other = msgspec.structs.replace(member, fingerprint="6:" + "0" * 32)
     assert damages(MemberBlocks(archive, other, member.blocks, whole=True)) == [
@@ -186,6 +190,21 @@ def test_a_sample_reads_every_block_on_one_of_its_days(archive: ArchiveReader) -
         "c.bson, block 1 of 1", "schema.sql, block 1 of 1",
         *(f"t.ndjson, block {n} of 3" for n in (1, 2, 3)),
     ]  # fmt: skip
+
+
+def test_a_sample_reads_its_blocks_alone(archive: ArchiveReader) -> None:
+    """Each has its digest; the fingerprint of a file is for who reads all of it."""
+    members = [
+        msgspec.structs.replace(member, fingerprint="9:" + "0" * 32)
+        for member in archive.manifest.members
+    ]
+    manifest = msgspec.structs.replace(archive.manifest, members=tuple(members))
+    archive._index = replace(archive._index, manifest=manifest)
+    sampled, all_ = reading(archive), reading(archive)
+    read_blocks(verification(34), sampled)
+    assert sampled.problems == []
+    read_blocks(verification(), all_)
+    assert len(all_.problems) == len(members)
 
 
 @pytest.mark.parametrize("sample", [None, 50.0])
@@ -292,6 +311,50 @@ def test_an_archive_is_what_the_metadata_says(
     assert found.status == ("failed" if seen else "passed")
 
 
+def opened(data: bytes, kind: VersionArchive = "raw") -> ArchiveReading:
+    """These bytes as the archive of a version whose metadata has their size."""
+    objects = SimpleNamespace(
+        uri=lambda key: key, open=lambda _: MemoryBytes(data), database_names=AS_DESCRIBED
+    )
+    plain = example(str(VERSION))
+    found = msgspec.structs.replace(plain.exports.by_archive[kind], size_bytes=len(data))
+    exports = msgspec.structs.replace(plain.exports, **{kind: found})
+    metadata = msgspec.structs.replace(plain, exports=exports)
+    return open_archive(replace(verification(50, objects=objects), metadata=metadata), kind)
+
+
+@pytest.mark.parametrize("kind", ["raw", "transformed"])
+def test_a_raw_archive_has_its_schema(tmp_path: Path, kind: ArchiveKind) -> None:
+    """One of documents has none."""
+    sink = io.BytesIO()
+    ArchiveWriter(sink, kind, VERSION).finish()
+    found = opened(sink.getvalue(), cast(VersionArchive, kind))
+    assert (found.status == "passed") == (kind == "transformed")
+    assert all("schema.json" in problem for problem in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "is_right"),
+    [
+        ("t.ndjson", {"table": "t"}, True),
+        ("a%2Fb.ndjson", {"table": "a/b"}, True),
+        ("t.ndjson", {"table": "u"}, False),
+        ("t.bson", {"table": "t"}, False),
+        ("x/c.bson", {"collection": "c"}, True),
+        ("x/c.bson", {"collection": "d"}, False),
+        ("c.ndjson", {"collection": "c"}, False),
+    ],
+)
+def test_a_file_has_the_rows_of_its_name(name: str, of: dict[str, str], is_right: bool) -> None:
+    """What is unpacked is otherwise read as another table or collection."""
+    sink = io.BytesIO()
+    writer = ArchiveWriter(sink, "transformed", VERSION)
+    writer.add_rows(name, [], **of)
+    writer.finish()
+    says = f"{name}: its manifest says that it holds rows of something else"
+    assert opened(sink.getvalue(), "transformed").problems == ([] if is_right else [says])
+
+
 class Documents:
     """A document store of one database; a marker and collections as they are given."""
 
@@ -305,9 +368,10 @@ class Documents:
         exists: bool = True,
         down: bool = False,
         busy: bool = False,
+        load: str = "",
     ) -> None:
         self._names, self._marker, self._exists, self._down = names, marker, exists, down
-        self._busy = busy
+        self._busy, self._load = busy, load
 
     def collections(self, _: str) -> list[SimpleNamespace]:
         """All of them."""
@@ -329,7 +393,8 @@ class Documents:
             raise Unreachable("no answer")
         one = {"a": 1, "b": 1}
         prints = {name: f"1:{name * 32}" for name in one}
-        return {"documents": one, "fingerprints": prints, "bytes": one} if self._marker else None
+        found = {"documents": one, "fingerprints": prints, "bytes": one, "load": self._load}
+        return found if self._marker else None
 
 
 @pytest.mark.parametrize(
@@ -352,6 +417,95 @@ def test_a_database_as_it_is_found(
     assert found.status == outcome
     assert says in found.problem
     assert (found.marker is not None) == (outcome == "passed")
+
+
+def without(run: Verification, **none: None) -> Verification:
+    """The verification of a version that was made without these databases."""
+    made = msgspec.structs.replace(run.metadata.databases_created, **none)
+    return replace(run, metadata=msgspec.structs.replace(run.metadata, databases_created=made))
+
+
+@pytest.mark.parametrize(
+    ("documents", "outcome"),
+    [
+        (None, None),
+        (Documents("ab", marker=False, exists=False), None),
+        (Documents("ab"), "passed"),
+        (Documents("ab", marker=False), "failed"),
+        (Documents("ab", down=True), "unknown"),
+    ],
+)
+def test_a_database_that_was_loaded_later(
+    documents: Documents | None, outcome: Outcome | None
+) -> None:
+    """A version without MongoDB has none to verify, unless somebody loaded it."""
+    run = without(verification(), mongodb=None)
+    found = open_mongodb(run, cast(DocumentStore, documents))
+    assert (found and found.status) == outcome
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome", "checked"),
+    [
+        (Documents("ab", load="one"), "failed", 2),
+        (Documents("ab", load="other"), "unknown", 0),
+        (Documents("ab", marker=False), "unknown", 0),
+        (Documents("ab", marker=False, exists=False), "absent", 0),
+        (Documents("ab", down=True), "unknown", 0),
+    ],
+)
+def test_a_database_that_was_replaced_meanwhile(
+    now: Documents, outcome: Outcome, checked: int
+) -> None:
+    """What was found of it is forgotten; the failure of the one that is still there counts."""
+    found = MongoReading("mongodb", "x", marker=replace(_loaded("ab"), load="one"))
+    found.add("a: gone")
+    found.checked = found.total = found.bytes = 2
+    look_again(verification(), found, cast(DocumentStore, now))
+    assert (found.status, found.checked, found.total, found.bytes) == (outcome, *[checked] * 3)
+    says = {"failed": "a: gone", "absent": "does not exist", "unknown": "it was replaced while"}
+    assert says[outcome] in found.problem
+    assert len(found.problems) == 1
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server of restored databases with this one, or none."""
+
+    comment: Marker | None
+    there: bool = True
+    down: bool = False
+
+    def marker(self, _: str) -> Marker | None:
+        """What the restore wrote last."""
+        if self.down:
+            raise Unreachable("no answer")
+        return self.comment
+
+    def exists(self, _: str) -> bool:
+        """Whether the database is there."""
+        return self.there
+
+
+@pytest.mark.parametrize(
+    ("target", "outcome", "is_reported"),
+    [
+        (Target(Marker(str(VERSION), complete=True, rows=6)), "passed", True),
+        (Target(None), "failed", True),
+        (Target(None, down=True), "unknown", True),
+        (Target(None, there=False), "absent", False),
+    ],
+)
+def test_a_restored_database_as_it_is_found(
+    target: Target, outcome: Outcome, is_reported: bool
+) -> None:
+    """Of a version that was made without one, only what somebody restored later."""
+    run = verification()
+    found = open_postgres(run, cast(RestoreTarget, target))
+    assert found is not None
+    assert (found.status, found.marker) == (outcome, target.comment)
+    found = open_postgres(without(run, postgres=None), cast(RestoreTarget, target))
+    assert (found and found.status) == (outcome if is_reported else None)
 
 
 @pytest.mark.parametrize("named", [None, "media_tool_20250621-143000"])
