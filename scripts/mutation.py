@@ -64,6 +64,7 @@ HERE = Path(__file__).parent
 PACKAGE = "mediatool_assets/"
 TESTS = "mediatool_assets_tests/"
 ARCHIVE = ("archive/test_archive.py", "archive/test_format_1.py", "archive/test_layout.py")
+CHAIN = ("flows/test_chain.py",)
 MODULES: dict[str, tuple[str, ...]] = {
     "domain/version.py": ("domain/test_version.py",),
     "domain/fingerprint.py": ("domain/test_fingerprint.py",),
@@ -77,16 +78,26 @@ MODULES: dict[str, tuple[str, ...]] = {
     "domain/manifest.py": ("domain/test_manifest.py",),
     "domain/metadata.py": ("domain/test_metadata.py",),
     "domain/integrity.py": ("domain/test_integrity.py",),
+    "domain/keys.py": ("domain/test_keys.py",),
+    "domain/chain.py": CHAIN,
+    "domain/authenticity.py": ("domain/test_signing.py",),
+    "domain/signing.py": ("domain/test_signing.py",),
     "flows/complete/accounting.py": ("flows/test_accounting.py",),
     "flows/versions/source_counts.py": ("flows/test_accounting.py",),
+    "flows/versions/catalog.py": ("flows/test_catalog.py",),
+    "flows/versions/chain.py": CHAIN,
+    "flows/versions/registry.py": ("flows/test_registration.py", "flows/test_catalog.py"),
     "flows/verify/blocks.py": ("flows/test_verify_rules.py",),
     "flows/verify/stores.py": ("flows/test_verify_rules.py",),
+    "flows/verify/databases.py": ("flows/test_verify_rules.py",),
+    "flows/verify/signatures.py": ("flows/test_verify_rules.py",),
     "archive/layout.py": ARCHIVE,
     "archive/reader.py": ARCHIVE,
     "archive/writer.py": ARCHIVE,
     "archive/spool.py": ("archive/test_spool.py", *ARCHIVE),
     "archive/grouping.py": ("archive/test_grouping.py",),
     "archive/gzip_members.py": ("archive/test_gzip_members.py", *ARCHIVE),
+    "archive/streaming.py": ("flows/test_archives.py",),
     "domain/masking/key.py": ("domain/masking",),
     "domain/masking/permutation.py": ("domain/masking",),
     "domain/masking/pseudonyms.py": ("domain/masking",),
@@ -94,6 +105,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "domain/masking/masker.py": ("domain/masking",),
     "domain/masking/columns.py": ("domain/masking",),
     "domain/masking/redaction.py": ("domain/masking",),
+    "domain/masking/json_paths.py": ("domain/masking",),
+    "domain/masking/types.py": ("domain/masking",),
+    "domain/masking/texts.py": ("domain/masking",),
+    "domain/masking/words.py": ("domain/masking",),
+    "domain/masking/rules.py": ("domain/masking", "flows/sanitize/test_rules_file.py"),
 }
 """The modules, and the tests that have to notice."""
 
@@ -292,7 +308,7 @@ class Known:
         return sorted(names, key=lambda name: self.seconds[name])
 
     def limit(self, tests: Sequence[str]) -> int:
-        """Processor seconds of a fork that runs them: more is a loop without end."""
+        """Processor seconds of a process that runs them: more is a loop without end."""
         return int(10 + 5 * sum(self.seconds[test] for test in tests))
 
 
@@ -425,7 +441,7 @@ def learn(items: Sequence[pytest.Item], calls: Calls, into: Path) -> int:
     return 0
 
 
-def run_with_constants(mutant: Mutant, items: Sequence[pytest.Item]) -> int:
+def run_with_constants(mutant: Mutant, items: Sequence[pytest.Item], known: Known) -> int:
     """Run the tests with the constants of a mutated module, wherever they were imported."""
     name = mutant.path.removesuffix(".py").replace("/", ".")
     made = {"__name__": name, "__file__": mutant.path}
@@ -440,10 +456,10 @@ def run_with_constants(mutant: Mutant, items: Sequence[pytest.Item]) -> int:
             for names in modules:
                 if names.get(constant) is old:
                     names[constant] = new
-    return run_all(items)
+    return run_all(items, known)
 
 
-def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item]) -> int:
+def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item], known: Known) -> int:
     """Run the tests with another code for each living function that has it: 1 if one fails."""
     found = [
         each
@@ -454,12 +470,16 @@ def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item]) -> i
     ]
     for function in found:
         function.__code__ = code
-    return run_all(items)
+    return run_all(items, known)
 
 
-def run_all(items: Sequence[pytest.Item]) -> int:
-    """Run tests until one fails: 1 if one does. If no test calls the function, none fails."""
+def run_all(items: Sequence[pytest.Item], known: Known) -> int:
+    """Run tests until one fails: 1 if one does. If no test calls the function, none fails.
+
+    One that takes far longer than it does without a mistake ends the fork.
+    """
     for item, following in zip(items, [*items[1:], None], strict=False):
+        signal.setitimer(signal.ITIMER_PROF, known.limit([item.nodeid]))
         if not passes(item, following):
             return 1
     return 0
@@ -522,7 +542,7 @@ class Trial:
                 order, run = self.known.order(*mutated[0]), partial(run_with, *mutated)
             order.sort(key=lambda name: name != self.results.by(mutant))
             tests = [by_name[name] for name in order]
-            runs[number] = partial(run, tests), self.known.limit(order)
+            runs[number] = partial(run, tests, self.known), self.known.limit(order)
         self._try(runs, imported)
 
     def thorough(self) -> None:

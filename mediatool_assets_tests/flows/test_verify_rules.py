@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
@@ -16,15 +17,19 @@ import pytest
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.chain import BEGINNING
 from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.keys import AS_DESCRIBED
-from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Manifest, Member
+from mediatool_assets.domain.keys import AS_DESCRIBED, metadata_key
+from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Exclusion, Manifest, Member
 from mediatool_assets.domain.outcome import Outcome
-from mediatool_assets.domain.restore_record import Marker
+from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.verdict import Check
 from mediatool_assets.flows.load import Loaded
@@ -32,21 +37,27 @@ from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 from mediatool_assets.flows.verify import databases
 from mediatool_assets.flows.verify.blocks import MemberBlocks, damages, read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb
+from mediatool_assets.flows.verify.signatures import read_chain, read_signature
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
     MongoReading,
+    PostgresReading,
     StoreReading,
     Verification,
+    in_two_tries,
     look_again,
     open_archive,
     open_mongodb,
     open_postgres,
 )
+from mediatool_assets.flows.versions.chain import append_version
 from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import table
+from mediatool_assets_tests.twins import DirectoryObjects
 
 DAY = date(2026, 11, 23)
+KEY = SigningKey(bytes(range(32)))
 SCHEMA = Schema("media_tool", (table("none", id="integer"), table("t", id="integer")))
 ROWS = [b'{"id":%d}' % 7 ** (n * n) for n in range(6)]
 
@@ -470,11 +481,12 @@ def test_a_database_that_was_replaced_meanwhile(
 
 @dataclass(frozen=True)
 class Target:
-    """A server of restored databases with this one, or none."""
+    """A server of restored databases with this one, or none; it has these tables."""
 
-    comment: Marker | None
+    comment: Marker | None = None
     there: bool = True
     down: bool = False
+    tables: Sequence[str] = ()
 
     def marker(self, _: str) -> Marker | None:
         """What the restore wrote last."""
@@ -485,6 +497,102 @@ class Target:
     def exists(self, _: str) -> bool:
         """Whether the database is there."""
         return self.there
+
+    def database(self, _: str, schema: str) -> SimpleNamespace:
+        """The database, to be read in a snapshot."""
+        if self.down:
+            raise Unreachable("no answer")
+        tables = tuple(table(name, id="integer") for name in self.tables)
+        snapshot = SimpleNamespace(schema=Schema(schema, tables))
+        return SimpleNamespace(snapshot=lambda: nullcontext(snapshot))
+
+
+def restored(
+    monkeypatch: pytest.MonkeyPatch,
+    target: Target,
+    rows: str,
+    *,
+    sample: float | None = None,
+    **marker: Any,
+) -> PostgresReading:
+    """What is found of a database with such a row in each table.
+
+    The archive has tables ``a`` and ``b`` with a row each; the rows of ``c`` were left out.
+    """
+
+    def reread(_: object, __: object, tables: Sequence[Table], ___: object) -> object:
+        return {t.name: _print(c) for t, c in zip(tables, rows, strict=False)}
+
+    monkeypatch.setattr(databases, "reread_tables", reread)
+    members = [Member(f"{n}.ndjson", 1, 5, (), fingerprint=str(_print(n)), table=n) for n in "ab"]
+    exclusions = (Exclusion("c", "too large", 1),)
+    manifest = Manifest(FORMAT, "raw", str(VERSION), tuple(members), exclusions=exclusions)
+    schema = Schema("media_tool", tuple(table(name, id="integer") for name in "abc"))
+    reader = SimpleNamespace(manifest=manifest, schema=lambda: schema)
+    given = Marker(str(VERSION), complete=True, rows=2, content=content_of(manifest))
+    found = PostgresReading("postgres", "x", marker=msgspec.structs.replace(given, **marker))
+    archive = ArchiveReading("raw", "y", reader=cast(ArchiveReader, reader))
+    databases.read_postgres(verification(sample), found, cast(RestoreTarget, target), archive)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tables", "content", "marker", "problems", "checked"),
+    [
+        ("abc", "abc", {}, [], 2),
+        ("ab", "ab", {"content": ""}, [], 2),
+        ("abcx", "ab", {}, ["x: not in the archive"], 2),
+        ("a", "a", {}, ["b: gone"], 2),
+        ("ab", "ad", {}, ["b: 1 rows, fingerprint 1:d"], 2),
+        ("a", "a", {"tables": ("a",)}, [], 1),
+        ("a", "a", {"tables": ("a", "c")}, [], 1),
+        ("ab", "ab", {"content": "0"}, ["its marker does not match "], 2),
+        ("ab", "ab", {"version": "20250622-143000"}, ["its marker does not match "], 2),
+    ],
+)
+def test_a_restored_database_has_the_tables_of_the_archive(
+    monkeypatch: pytest.MonkeyPatch,
+    tables: str,
+    content: str,
+    marker: dict[str, Any],
+    problems: list[str],
+    checked: int,
+) -> None:
+    """All of them, or the part that was restored, each with the fingerprint of its rows."""
+    found = restored(monkeypatch, Target(tables=tables), content, **marker)
+    assert [problem[:26] for problem in found.problems] == problems
+    assert found.status == ("failed" if problems else "passed")
+    assert (found.checked, found.total, found.bytes) == (checked, checked, 5 * checked)
+
+
+def test_a_sample_of_a_restored_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of its tables, each whole; none where nothing can be compared."""
+    read = "ab"[DAY.toordinal() % 2]
+    found = restored(monkeypatch, Target(tables="ab"), read, sample=50)
+    assert (found.status, found.checked, found.total) == ("passed", 1, 2)
+    found = restored(monkeypatch, Target(down=True), "ab")
+    assert (found.status, found.problem, found.total) == ("unknown", "no answer", 0)
+    target = cast(RestoreTarget, Target())
+    marker = Marker(str(VERSION), complete=True, rows=1)
+    for given, status in ((None, "passed"), (marker, "unknown")):
+        found = PostgresReading("postgres", "x", marker=given)
+        databases.read_postgres(verification(), found, target, reading(None))
+        assert (found.status, found.total) == (status, 0)
+
+
+def test_a_restored_database_is_read_in_two_tries() -> None:
+    """A restore that replaced it ended the first; the error of the second counts."""
+    answers: list[Exception | int] = [Unreachable("one"), 7, Unreachable("two"), Unreachable("3")]
+
+    def read() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert in_two_tries(read) == 7
+    with pytest.raises(Unreachable, match="3"):
+        in_two_tries(read)
 
 
 @pytest.mark.parametrize(
@@ -569,6 +677,77 @@ def test_a_database_has_the_collections_of_the_archive(
 def _loaded(names: str) -> Loaded:
     one, five = dict.fromkeys(names, 1), dict.fromkeys(names, 5)
     return Loaded("x", one, {n: str(_print(n)) for n in names}, five)
+
+
+@pytest.mark.parametrize(
+    ("content", "load", "outcome"),
+    [("d", "", "failed"), ("d", "other", "unknown"), ("a", "other", "passed")],
+)
+def test_a_failure_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, content: str, load: str, outcome: Outcome
+) -> None:
+    """One of a database that was replaced meanwhile is none; what passed is not looked at."""
+    monkeypatch.setattr(databases, "reread_collections", lambda *_: {"a": _print(content)})
+    found = MongoReading("mongodb", "x", marker=_loaded("a"))
+    documents = cast(DocumentStore, Documents("a", load=load))
+    read_mongodb(verification(), found, documents, manifest_of("a"))
+    assert found.status == outcome
+
+
+@pytest.mark.parametrize(
+    ("trust", "digest", "status", "problems"),
+    [
+        (Trust(), "d", "signed", None),
+        (Trust((TrustedKey(KEY.public),)), "d", "signed and trusted", []),
+        (
+            Trust((TrustedKey(KEY.public),)),
+            "e",
+            "signed and trusted",
+            ["forged: the raw archive is not the one that was signed"],
+        ),
+        (
+            Trust((TrustedKey(SigningKey(bytes(32)).public),)),
+            "d",
+            "unknown key",
+            [f"unknown key: key {KEY.public.id} is not one of the trusted keys"],
+        ),
+    ],
+)
+def test_the_signature_of_a_version(
+    tmp_path: Path, trust: Trust, digest: str, status: str, problems: list[str] | None
+) -> None:
+    """It covers the digests of the archives; without trusted keys it is not judged."""
+    objects = DirectoryObjects(tmp_path, trust=trust)
+    metadata = example(str(VERSION))
+    raw = msgspec.structs.replace(metadata.exports.raw, digest="d")
+    exports = msgspec.structs.replace(metadata.exports, raw=raw)
+    metadata = msgspec.structs.replace(metadata, exports=exports)
+    proof = append_version(objects, KEY, metadata)
+    metadata = msgspec.structs.replace(metadata, proof=proof)
+    objects.put(metadata_key(VERSION), metadata_file.encode(metadata))
+    reader = cast(ArchiveReader, SimpleNamespace(digest=digest))
+    archives: dict[VersionArchive, ArchiveReading] = {
+        "raw": ArchiveReading("raw", "x", reader=reader),
+        "dump": ArchiveReading("dump", "x"),
+    }
+    run = verification(objects=objects)
+    found, signed = read_signature(run, archives)
+    assert found.status == status
+    assert (signed and signed.problems) == problems
+    assert signed is None or (signed.checked, signed.total) == (1, 1)
+
+
+def test_the_chain_of_a_version(tmp_path: Path) -> None:
+    """Its entries are counted; every finding is a failure, and so is what cannot be read."""
+    objects = DirectoryObjects(tmp_path, trust=Trust((TrustedKey(KEY.public),)))
+    for day in (21, 22):
+        append_version(objects, KEY, example(f"202506{day}-143000"))
+    run = verification(objects=objects)
+    found = read_chain(run, BEGINNING)
+    assert (found.status, found.checked, found.total) == ("failed", 2, 2)
+    assert len(found.problems) == 2
+    found = read_chain(verification(objects=DirectoryObjects(tmp_path)), BEGINNING)
+    assert found.status != "passed"
 
 
 def test_a_database_that_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
