@@ -16,17 +16,13 @@ def stream(source: Bytes) -> Iterator[bytes]:
     starts = range(0, source.size, _RANGE_BYTES)
     waiting: deque[Future[bytes]] = deque()
     with ThreadPoolExecutor(_AHEAD, thread_name_prefix="stream") as pool:
-        try:
-            for start in starts:
-                length = min(_RANGE_BYTES, source.size - start)
-                waiting.append(pool.submit(source.read, start, length))
-                if len(waiting) == _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
+        for start in starts:
+            length = min(_RANGE_BYTES, source.size - start)
+            waiting.append(pool.submit(source.read, start, length))
+            if len(waiting) == _AHEAD:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def sha256_of(source: Bytes) -> str:

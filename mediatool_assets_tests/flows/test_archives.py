@@ -1,13 +1,15 @@
 """Archives of a version: published whole, found again, streamed in order."""
 
+from hashlib import sha256
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.archive import streaming
-from mediatool_assets.archive.streaming import stream
+from mediatool_assets.archive.streaming import sha256_of, stream
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import AlreadyExists, NotFound
 from mediatool_assets.domain.manifest import Manifest
@@ -71,3 +73,31 @@ def test_streaming(data: bytes, length: int) -> None:
     assert sorted(source.reads) == [
         (start, min(length, len(data) - start)) for start in range(0, len(data), length)
     ]
+
+
+class Large:
+    """A source of 40 MiB and a byte; ranges are answered four at once."""
+
+    name, size = "large", (40 << 20) + 1
+
+    def __init__(self) -> None:
+        self.reads: list[tuple[int, int]] = []
+        self.four = Barrier(4, timeout=60)
+
+    def read(self, start: int, length: int) -> bytes:
+        """A byte that tells which of the ranges it is."""
+        self.reads.append((start, length))
+        if start < 32 << 20:
+            self.four.wait()
+        return bytes([start >> 23])
+
+
+def test_four_ranges_of_8_mib_are_read_at_once() -> None:
+    """No more are kept in memory; they come in order, as does their digest."""
+    source = Large()
+    ranges = stream(source)
+    assert next(ranges) == b"\0"
+    assert sorted(source.reads) == [(n << 23, 8 << 20) for n in range(4)]
+    assert b"".join(ranges) == bytes(range(1, 6))
+    assert sorted(source.reads)[4:] == [(32 << 20, 8 << 20), (40 << 20, 1)]
+    assert sha256_of(Large()) == sha256(bytes(range(6))).hexdigest()

@@ -83,10 +83,10 @@ def _number(digest: KeyedDigest, value: str, prefix: str) -> str:
         return _token(digest, value, prefix)
     if prefix and value.startswith(prefix):
         return prefix + _permuted(digest, prefix, value[len(prefix) :])
-    limit = _limit(value)
     digits = len(value)
-    if digits > 1 and value.isdigit() and limit == _limit("1" * digits) == _limit("9" * digits):
-        return _permuted(digest, "", value)  # whatever it can become has that limit
+    if digits > 1 and value.isdigit() and _limit("1" * digits) == _limit("9" * digits):
+        return _permuted(digest, "", value)  # whatever it can become has its limit
+    limit = _limit(value)
     return _permuted(
         digest,
         "",
@@ -108,8 +108,6 @@ def _permuted(
 ) -> str:
     """Permute a text among all texts with the same kinds of characters in the same places."""
     shape = shape_of(value)
-    if shape.size == 1:
-        return value
     made = permute(
         digest,
         f"{tweak}\0{shape.tweak}".encode(),

@@ -46,7 +46,11 @@ def test_noise_stays_within_the_type(value: str) -> None:
     assert abs(Decimal(noisy(KEY, value, 20, MONEY_LIMIT))) <= MONEY_LIMIT
 
 
-@pytest.mark.parametrize("value", ["1e30000000", "1e-30000000", "1e" + "9" * 30, "abc"])
+@pytest.mark.parametrize(
+    "value",
+    ["1e30000000", "1e-30000000", "1e" + "9" * 30, "abc", "1" * 131_073, "-0." + "1" * 16_384],
+    ids=["large", "small", "larger", "words", "long", "exact"],
+)
 def test_what_numeric_cannot_hold_is_no_amount(value: str) -> None:
     """It is told before it is written out, which could take all memory."""
     with pytest.raises(ValueError, match="no amount"):
