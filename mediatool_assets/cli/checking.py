@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from mediatool_assets.cli.output import (
     print_json,
 )
 from mediatool_assets.cli.print_table import print_table
+from mediatool_assets.cli.session import SESSION
 from mediatool_assets.domain.errors import BadModel, BadRules, MediatoolError, Misuse, NotFound
 from mediatool_assets.domain.readiness import Reading, exit_code, ok, warning, wrong
 
@@ -76,7 +77,10 @@ def all_readings() -> list[Reading]:
     found += _of_model(config, looked)
     found += _of_rules(config, looked)
     found += _of_dagster()
-    return found
+    return [
+        replace(each, says=SESSION.advice(each.says), fixes=tuple(map(SESSION.advice, each.fixes)))
+        for each in found
+    ]
 
 
 def _print_fixes(readings: list[Reading], *, err: bool = False) -> None:

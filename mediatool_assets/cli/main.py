@@ -209,7 +209,7 @@ def _report(error: Exception, message: str, code: int) -> int:
 
 def _fail(kind: str, message: str, code: int) -> int:
     """Print on stderr what failed; with ``--json`` as one line of JSON."""
-    text = without_passwords(message)
+    text = SESSION.advice(without_passwords(message))
     if SESSION.json:
         error = {"error": kind, "message": text, "exit_code": code}
         echo(json.dumps(error, ensure_ascii=False), err=True)

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -18,19 +19,27 @@ class Session:
     quiet: bool = False
     verbose: bool = False
     json: bool = False
+    source: str | None = None
 
     def reset(self, *, json: bool) -> None:
         """Reset the options for a new command line."""
         self.debug = self.quiet = self.verbose = False
-        self.json = json
+        self.json, self.source = json, None
 
     def ask(self, *, quiet: bool, verbose: bool, debug: bool, source: str | None = None) -> None:
         """Set the options that were given, before or after the command."""
         if source is not None:
             os.environ["MEDIATOOL_SOURCE"] = source  # also for child processes
+            self.source = source
         self.quiet |= quiet
         self.verbose |= verbose
         self.debug |= debug
+
+    def advice(self, text: str) -> str:
+        """The text, with --source in the commands to run, if this one was given it."""
+        if self.source is None:
+            return text
+        return re.sub(r"(^|`)mediatool (?=[a-z])", rf"\1mediatool --source {self.source} ", text)
 
 
 SESSION = Session()

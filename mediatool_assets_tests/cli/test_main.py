@@ -245,6 +245,23 @@ def test_what_every_command_takes_stands_before_or_behind_it(
     assert SESSION.quiet
 
 
+@pytest.mark.parametrize("words", [("--source", "shop", "latest"), ("latest", "--source", "shop")])
+def test_advice_names_the_source_that_was_asked_for(
+    mediatool: Run,
+    broken: Callable[[Exception], None],
+    words: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A command that a message names can be pasted: it is about the same source."""
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "library")  # is restored after the test
+    broken(Unreachable("the mediatool server is away; run `mediatool up`, then `mediatool check`"))
+    err = mediatool(*words).err
+    assert err.count("`mediatool --source shop ") == 2
+    assert "the mediatool server" in err
+    assert SESSION.advice("mediatool check") == "mediatool --source shop check"
+    assert "--source" not in mediatool("latest").err
+
+
 @pytest.mark.parametrize(
     ("words", "kind"), [(("latest", "--json"), "Unreachable"), (("show", "--json"), "Misuse")]
 )

@@ -103,6 +103,9 @@ def test_two_sources_share_a_bucket_and_no_version(
     read = mediatool("--source", "library", "sql", "latest", "SELECT id FROM items ORDER BY id")
     assert [line.strip() for line in read.out.splitlines()] == ["id", "a", "b"]
 
+    missing = mediatool("show", "20200101-000000", "--source", "library")
+    assert "`mediatool --source library versions` lists" in missing.err
+
     os.environ.pop("MEDIATOOL_SOURCE")
     for words in (["versions"], ["export"], ["bucket", "plan"], ["check"]):
         result = mediatool(*words)
