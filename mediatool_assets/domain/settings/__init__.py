@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.keys import AS_DESCRIBED, REGISTRY_NAME
-from mediatool_assets.domain.settings.bucket import BucketSettings
+from mediatool_assets.domain.settings.bucket import StorageSettings
 from mediatool_assets.domain.settings.operations import OperationSettings
 from mediatool_assets.domain.settings.parsers import Setting, variable
 from mediatool_assets.domain.settings.source import SourceSettings
@@ -26,7 +26,7 @@ class Settings(
     OperationSettings,
     WorkerSettings,
     VersionSettings,
-    BucketSettings,
+    StorageSettings,
     TargetSettings,
     SourceSettings,
 ):

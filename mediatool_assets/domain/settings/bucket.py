@@ -16,7 +16,7 @@ _role = parsers.matching(r"arn:\S*:role/\S*", "the ARN of a role")
 
 
 @dataclass(frozen=True)
-class BucketSettings:
+class StorageSettings:
     """The bucket on Amazon S3 or another server, and the RDS instance."""
 
     s3_bucket: Annotated[str, Setting(parsers.word, "The bucket.")] = "media-tool-backups"
