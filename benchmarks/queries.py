@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--versions", type=int, default=10)
     parser.add_argument("--home", type=Path, help="kept, with the versions that it has")
     arguments = parser.parse_args()
-    with _home(arguments.home) as home:
+    with home_of(arguments.home) as home:
         found = run(up(home), arguments.scale, arguments.versions)
     RESULTS.mkdir(exist_ok=True)
     name = f"queries-scale-{arguments.scale:g}-versions-{arguments.versions}"
@@ -106,8 +106,9 @@ def main() -> None:
 
 
 @contextmanager
-def _home(kept: Path | None) -> Iterator[Path]:
-    home = kept or Path(tempfile.mkdtemp(prefix="mediatool-queries-"))
+def home_of(kept: Path | None) -> Iterator[Path]:
+    """A new home, which is removed at the end, or one that is kept; its servers are stopped."""
+    home = kept or Path(tempfile.mkdtemp(prefix="mediatool-benchmark-"))
     try:
         yield home
     finally:

@@ -13,11 +13,9 @@ A home that is given with ``--home`` is kept, with the versions in it, and measu
 import argparse
 import json
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +23,7 @@ from pathlib import Path
 import msgspec
 import psutil
 from history import small_version
-from queries import COMMAND, RESULTS, Commands, Step
+from queries import COMMAND, RESULTS, Commands, Step, home_of
 
 from mediatool_assets.domain.chain import (
     Checkpoint,
@@ -41,7 +39,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog, chain
 from mediatool_assets.flows.versions.registry import register
-from mediatool_assets.stores.local import Stack, down, up
+from mediatool_assets.stores.local import Stack, up
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.signing_keys import signing_key
 
@@ -74,22 +72,11 @@ def main() -> None:
     parser.add_argument("--versions", type=int, default=400)
     parser.add_argument("--home", type=Path, help="kept, with the versions that it has")
     arguments = parser.parse_args()
-    with _home(arguments.home) as home:
+    with home_of(arguments.home) as home:
         found = run(up(home, new_keys=True), arguments.versions)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"versions-{arguments.versions}.json").write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
-
-
-@contextmanager
-def _home(kept: Path | None) -> Iterator[Path]:
-    home = kept or Path(tempfile.mkdtemp(prefix="mediatool-versions-"))
-    try:
-        yield home
-    finally:
-        down(home)
-        if kept is None:
-            shutil.rmtree(home)
 
 
 def run(stack: Stack, versions: int) -> dict[str, object]:

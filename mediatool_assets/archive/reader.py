@@ -179,8 +179,7 @@ class ArchiveReader:
         """The content of the blocks, one by one; adjacent blocks are fetched together.
 
         Raises BadArchive, naming file and block, if a block's content does not have the length and
-        the digest
-        in the manifest; a block of format 1 has no digest.
+        the digest in the manifest; a block of format 1 has no digest.
         """
         return self._blocks(blocks, self.source.read)
 

@@ -27,8 +27,7 @@ class ArchiveWriter:
     """One archive, member by member; call ``finish`` last.
 
     Members are written as they are added; the order of the calls is the order in the archive. The
-    writer
-    keeps only the index in memory.
+    writer keeps only the index in memory.
     """
 
     def __init__(self, sink: Sink, kind: manifests.ArchiveKind, version: Version) -> None:
@@ -92,8 +91,7 @@ class ArchiveWriter:
         """Write the manifest, the end of the tar file and the footer; return the manifest.
 
         ``manifest`` provides source, exclusions, warnings and facts; the writer sets format, kind,
-        version
-        and members.
+        version and members.
         """
         own = Manifest(manifests.FORMAT, self._kind, str(self._version), tuple(self._members))
         if manifest is not None:

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    print_json,
-    print_page,
-)
+from mediatool_assets.cli.output import Json, echo, print_json, print_page
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.stores.environment import read_settings, settings
 

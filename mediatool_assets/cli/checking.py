@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    print_json,
-)
+from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.session import SESSION
 from mediatool_assets.domain.errors import BadModel, BadRules, MediatoolError, Misuse, NotFound

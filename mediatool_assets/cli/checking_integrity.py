@@ -1,12 +1,11 @@
 """``integrity``: every store of a version compared with every other, down to single values."""
 
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_page
+from mediatool_assets.cli.output import Format, Json, echo, print_json, print_page, replacing
 from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.stores import stores
 from mediatool_assets.cli.versions import VersionArgument, named
@@ -29,10 +28,7 @@ def integrity(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the report here.")
     ] = None,
-    wanted: Annotated[
-        Literal["json", "html", "markdown"] | None,
-        typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
-    ] = None,
+    wanted: Format = None,
     json: Json = False,
 ) -> None:
     """Compare the stores of a version with each other: counts, content, and each value.
@@ -52,10 +48,8 @@ def integrity(
 
     report = _report(named(version), sample)
     if output is not None:
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
-            written = Path(beside, output.name)
+        with replacing(output) as written:
             written.write_bytes(render(report, wanted or format_of(output)))
-            written.replace(output)
     if json:
         print_json(report)
     elif output is None and wanted is not None:

@@ -1,20 +1,14 @@
 """``compare``: what changed between two versions, every table and every row."""
 
-import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mediatool_assets.cli import completion
 from mediatool_assets.cli.archive_argument import opened, settings_for
-from mediatool_assets.cli.output import (
-    AllowUnsigned,
-    Json,
-    echo,
-    print_json,
-)
+from mediatool_assets.cli.output import AllowUnsigned, Format, Json, echo, print_json, replacing
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import DamagedInput, Misuse
 
@@ -39,10 +33,7 @@ def compare(
             metavar="FILE", dir_okay=False, help="The report; an existing file is replaced."
         ),
     ],
-    wanted: Annotated[
-        Literal["json", "html", "markdown"] | None,
-        typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
-    ] = None,
+    wanted: Format = None,
     fail_on_difference: Annotated[
         bool, typer.Option("--fail-on-difference", help="Exit code 1 unless both are the same.")
     ] = False,
@@ -65,11 +56,9 @@ def compare(
     from mediatool_assets.flows.compare.report import headline, problem, render
     from mediatool_assets.flows.reports.formats import format_of
 
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
+    with replacing(output) as written:
         found = _compared((version1, version2), allow_unsigned=allow_unsigned)
-        written = Path(beside, output.name)
         written.write_bytes(render(found, wanted or format_of(output)))
-        written.replace(output)
     if json:
         print_json(found)
     else:

@@ -1,10 +1,6 @@
 """``settings``: every setting, its value, and where it is set."""
 
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    print_json,
-)
+from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.domain.settings.parsers import variable
 

@@ -2,15 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import (
-    Json,
-    print_json,
-    print_page,
-)
+from mediatool_assets.cli.output import Format, Json, print_json, print_page, replacing
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
@@ -38,10 +34,7 @@ def costs(
             help="A stored inventory; no server is needed.",
         ),
     ] = None,
-    wanted: Annotated[
-        Literal["json", "html", "markdown"] | None,
-        typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
-    ] = None,
+    wanted: Format = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", dir_okay=False, help="Write the report; replaced if there."),
@@ -69,7 +62,8 @@ def costs(
     table = read_prices(prices or SHIPPED_PRICES)
     found = reckoned(_taken() if inventory is None else _kept(inventory), table)
     if output is not None:
-        output.write_bytes(render(found, wanted or format_of(output)))
+        with replacing(output) as written:
+            written.write_bytes(render(found, wanted or format_of(output)))
     if json:
         print_json(found)
     else:

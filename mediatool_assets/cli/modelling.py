@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediatool_assets.cli.archive_argument import opened, settings_for
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    note,
-    print_json,
-)
+from mediatool_assets.cli.output import Json, echo, note, print_json
 from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse

@@ -1,8 +1,11 @@
 """The output of a command: JSON or a table on stdout, notes on stderr."""
 
 import sys
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +22,23 @@ AllowUnsigned = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Format = Annotated[
+    Literal["json", "html", "markdown"] | None,
+    typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
+]
+Folder = Annotated[
+    Path,
+    typer.Option(metavar="DIR", file_okay=False, help="The folder; created if it does not exist."),
+]
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """A path beside ``output``; what is written there replaces it at the end, or nothing does."""
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
+        written = Path(beside, output.name)
+        yield written
+        written.replace(output)
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:

@@ -18,6 +18,7 @@ from mediatool_assets.cli.output import (
     echo,
     print_facts,
     print_json,
+    replacing,
 )
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.progress import working
@@ -261,10 +262,8 @@ def _show(relation: "duckdb.DuckDBPyRelation", wanted: Wanted, output: Path | No
         if output is None:
             write_result(relation, wanted, Path("/dev/stdout"))
             return
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
-            written = Path(beside, output.name)
+        with replacing(output) as written:
             write_result(relation, wanted, written)
-            written.replace(output)
 
 
 def _print(relation: "duckdb.DuckDBPyRelation") -> None:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli import completion
-from mediatool_assets.cli.output import (
-    echo,
-)
+from mediatool_assets.cli.output import echo
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.keys import Report

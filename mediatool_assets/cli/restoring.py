@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli import completion
-from mediatool_assets.cli.output import (
-    AllowUnsigned,
-    Json,
-    note,
-    print_facts,
-    print_json,
-)
+from mediatool_assets.cli.output import AllowUnsigned, Json, note, print_facts, print_json
 from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.querying import AsText
 from mediatool_assets.cli.restoring_rows import restore_rows

@@ -1,14 +1,9 @@
 """``restore --rows``: single rows of a version as a file of INSERT statements."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediatool_assets.cli.output import (
-    echo,
-    note,
-    print_json,
-)
+from mediatool_assets.cli.output import echo, note, print_json, replacing
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.querying import opened, reading
 from mediatool_assets.domain.version import Version
@@ -43,13 +38,11 @@ def restore_rows(
             no_cache=False,
             allow_unsigned=allow_unsigned,
         ) as session,
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".mediatool-") as beside,
+        replacing(path) as draft,
     ):
         with reading(session):
             selected = select_rows(session, conditions, references=references)
-        draft = Path(beside, path.name)
         written = write_inserts(draft, session, conditions, selected)
-        draft.replace(path)
     if json:
         print_json({"version": str(version), "file": str(path), "tables": written})
     else:

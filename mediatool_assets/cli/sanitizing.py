@@ -7,14 +7,7 @@ import typer
 
 from mediatool_assets.cli import completion
 from mediatool_assets.cli.archive_argument import is_uri, located, opened, settings_for, uri_parts
-from mediatool_assets.cli.output import (
-    AllowUnsigned,
-    Json,
-    echo,
-    note,
-    print_facts,
-    print_json,
-)
+from mediatool_assets.cli.output import AllowUnsigned, Json, echo, note, print_facts, print_json
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.settings import Settings
@@ -70,8 +63,7 @@ def sanitize(
     The same key gives the same pseudonyms every day: MEDIATOOL_MASKING_KEY (`openssl rand -hex 32`
     makes one), or else the one in MEDIATOOL_HOME, which the first call generates. A report as JSON
     and HTML is written with the archive, and with MEDIATOOL_SIGNING_KEY its signature. If an
-    original value is found, nothing is published.
-    docs/reference/sanitizing.md describes the rules.
+    original value is found, nothing is published. docs/reference/sanitizing.md describes the rules.
 
     Examples:
 

@@ -3,12 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    note,
-    print_json,
-)
+from mediatool_assets.cli.output import Json, echo, note, print_json
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.urls import Url

@@ -6,12 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    note,
-    print_json,
-)
+from mediatool_assets.cli.output import Folder, Json, echo, note, print_json
 from mediatool_assets.cli.progress import working
 from mediatool_assets.stores.environment import settings
 
@@ -28,12 +23,7 @@ _BEFORE_FIRST = "there is no entry yet; set MEDIATOOL_SIGNING_KEY to sign versio
 
 @app.command()
 def new(
-    output: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", file_okay=False, help="The folder; created if it does not exist."
-        ),
-    ] = Path(),
+    output: Folder = Path(),
     json: Json = False,
 ) -> None:
     """Make a pair of Ed25519 keys: signing.key, which is secret, and trusted.keys.

@@ -4,11 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    print_json,
-)
+from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import Misuse

@@ -4,13 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import (
-    Json,
-    echo,
-    megabytes,
-    note,
-    print_json,
-)
+from mediatool_assets.cli.output import Json, echo, megabytes, note, print_json
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.stores import stores

@@ -10,6 +10,7 @@ import typer
 from mediatool_assets.cli import completion
 from mediatool_assets.cli.output import (
     AllowUnsigned,
+    Folder,
     Json,
     echo,
     megabytes,
@@ -75,10 +76,9 @@ def versions(
 ) -> None:
     """List the complete versions, oldest first, from the registry.
 
-    ROWS is the number of rows of the source, SIZE the size of its archives. VERDICT is the
-    last result of `mediatool verify` or of the daily verification, with the percentage that was
-    read; a failed one counts until everything passes again. MARKS shows pinned and promoted
-    versions.
+    ROWS is the number of rows of the source, SIZE the size of its archives. VERDICT is the last
+    result of `mediatool verify` or of the daily verification, with the percentage that was read; a
+    failed one counts until everything passes again. MARKS shows pinned and promoted versions.
 
     Examples:
 
@@ -207,12 +207,7 @@ def fetch(
             autocompletion=completion.members,
         ),
     ] = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", file_okay=False, help="The folder; created if it does not exist."
-        ),
-    ] = Path(),
+    output: Folder = Path(),
     allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:

@@ -9,13 +9,7 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, unchanged
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
-    DATABASE_IO,
-    TOGETHER,
-    key,
-    layer_spec,
-    require_named,
-)
+from mediatool_assets.defs.layers import DATABASE_IO, TOGETHER, key, layer_spec, require_named
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform

@@ -27,8 +27,7 @@ class Trust:
 
     Without keys, every version is read. With keys, the versions that they have signed; with
     ``allow_unsigned`` also versions without a signature; with ``is_maker``, which is for the
-    process
-    that makes versions, also unfinished ones.
+    process that makes versions, also unfinished ones.
     """
 
     keys: tuple[TrustedKey, ...] = ()

@@ -48,8 +48,7 @@ class ChangedValue(msgspec.Struct, frozen=True):
     """One value that changed: its row and column, and both values.
 
     ``key`` and the values are JSON; hidden ones are ``{"hidden": true, "length": n}``. ``row_v1``
-    and
-    ``row_v2`` are the line numbers of the row in ``{table}.ndjson`` of each archive, from 1.
+    and ``row_v2`` are the line numbers of the row in ``{table}.ndjson`` of each archive, from 1.
     """
 
     key: dict[str, msgspec.Raw]
@@ -101,9 +100,8 @@ class TableComparison(msgspec.Struct, frozen=True):
     """One table that both versions have.
 
     ``field_changes`` counts changed values by column, in rows that both versions have. Columns that
-    only
-    one version has are schema changes; ``renames`` suggests pairs of them. ``notes`` explain the
-    figures.
+    only one version has are schema changes; ``renames`` suggests pairs of them. ``notes`` explain
+    the figures.
     """
 
     count_v1: int
@@ -160,11 +158,9 @@ class Comparison(msgspec.Struct, frozen=True):
     """Two versions, table by table. A difference is a finding, not an error.
 
     ``timestamp`` is the time of the comparison. ``verdict`` is ``same`` only if every table was
-    compared
-    or has equal fingerprints, and the schemas are equal too. It is ``unknown`` if no difference was
-    found but something could not be compared. ``left_out`` are tables that both versions leave out
-    on
-    purpose, with the reason: they do not affect the verdict.
+    compared or has equal fingerprints, and the schemas are equal too. It is ``unknown`` if no
+    difference was found but something could not be compared. ``left_out`` are tables that both
+    versions leave out on purpose, with the reason: they do not affect the verdict.
     """
 
     timestamp: str

@@ -13,9 +13,8 @@ class Fingerprint:
     """The number of items, and the sum of their XXH3-128 digests modulo 2**128.
 
     Equal multisets of byte strings have equal fingerprints in any order. A lost, duplicated or
-    changed
-    item changes the fingerprint. It protects against accidents; the SHA-256 of archives protects
-    against tampering. ``str`` and ``parse`` are inverse: ``"<count>:<32 hex digits>"``.
+    changed item changes the fingerprint. It protects against accidents; the SHA-256 of archives
+    protects against tampering. ``str`` and ``parse`` are inverse: ``"<count>:<32 hex digits>"``.
     """
 
     count: int = 0

@@ -30,8 +30,7 @@ class OutsideDependency(msgspec.Struct, frozen=True, omit_defaults=True):
     """An object of the exported schemas that needs an object outside of them.
 
     Kinds and names are PostgreSQL's own (``pg_identify_object``). ``schema`` is the schema of the
-    needed
-    object; None if it is in no schema, like a foreign server.
+    needed object; None if it is in no schema, like a foreign server.
     """
 
     kind: str

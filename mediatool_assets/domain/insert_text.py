@@ -20,8 +20,7 @@ def insert_writer(table: Table, schema: str) -> Callable[[bytes], str]:
     """A function from one NDJSON row of the table to its INSERT, without the final semicolon.
 
     ``schema`` is used for tables without a namespace. Columns that PostgreSQL computes are left
-    out. It
-    raises the errors of ``copy_text.line_writer``.
+    out. It raises the errors of ``copy_text.line_writer``.
     """
     line = line_writer(table)
     columns = copied_columns(table)

@@ -43,11 +43,9 @@ class Defect(msgspec.Struct, frozen=True, omit_defaults=True):
     """One wrong row in ``store``, or one wrong value of it.
 
     ``key`` is the key of its table. ``column`` is a column of the table; ``field`` is the
-    document's
-    field if only that has a name. ``expected`` and ``found`` are JSON if a column ``differs``;
-    hidden
-    values are ``{"hidden": true, "length": n}``. A ``missing`` row is only in the raw archive, a
-    ``surplus`` row only in the store.
+    document's field if only that has a name. ``expected`` and ``found`` are JSON if a column
+    ``differs``; hidden values are ``{"hidden": true, "length": n}``. A ``missing`` row is only in
+    the raw archive, a ``surplus`` row only in the store.
     """
 
     what: Literal["missing", "surplus", "differs", "orphan", "duplicate"]

@@ -19,12 +19,10 @@ class RecordedSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the rows came from.
 
     With RDS, ``instance`` and ``snapshot_id`` are AWS's names; with a live database,
-    ``host:port/name``
-    and the name of the snapshot in PostgreSQL. ``system_identifier`` is PostgreSQL's identifier of
-    the
-    cluster of ``database``.
-    With a hot standby, ``standby`` says whether it was ``connected`` or ``disconnected`` when the
-    snapshot was taken, and ``lag_seconds`` is its largest possible lag; null if unknown.
+    ``host:port/name`` and the name of the snapshot in PostgreSQL. ``system_identifier`` is
+    PostgreSQL's identifier of the cluster of ``database``. With a hot standby, ``standby`` says
+    whether it was ``connected`` or ``disconnected`` when the snapshot was taken, and
+    ``lag_seconds`` is its largest possible lag; null if unknown.
     """
 
     type: Literal["postgres", "rds", "archive"]
@@ -42,11 +40,9 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The raw archive. ``size_mb`` is the object's size, ``uncompressed_mb`` that of its JSON.
 
     Both in 10**6 bytes. ``tables_exported`` counts the tables in it, ``tables_with_rows`` those
-    that are
-    not empty. ``excluded`` has the reason for each table that was left out, ``excluded_rows`` its
-    row
-    count, null if unknown. ``sha256`` is the object's, ``digest`` the archive's
-    (docs/reference/archive-format.md).
+    that are not empty. ``excluded`` has the reason for each table that was left out,
+    ``excluded_rows`` its row count, null if unknown. ``sha256`` is the object's, ``digest`` the
+    archive's (docs/reference/archive-format.md).
     """
 
     path: str
@@ -68,11 +64,9 @@ class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The transformed archive. ``size_mb`` is the object's size, ``uncompressed_mb`` its BSON's.
 
     ``homes`` counts the source rows by their use: ``documents``, ``embedded`` in one, in a
-    collection of
-    ``orphans``, ``folded`` into references, ``left_out`` by the model. ``unresolved`` counts
-    references
-    that found no row, by ``collection.field``; ``losses`` counts values that BSON does not hold, by
-    ``table.column`` and kind. Later versions are compared with both.
+    collection of ``orphans``, ``folded`` into references, ``left_out`` by the model. ``unresolved``
+    counts references that found no row, by ``collection.field``; ``losses`` counts values that BSON
+    does not hold, by ``table.column`` and kind. Later versions are compared with both.
     """
 
     path: str
@@ -133,8 +127,7 @@ class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
     """The databases that were created and verified; null if there is none.
 
     ``postgres_problem`` is why a restore failed. ``postgres_left_out`` lists what the restored
-    database
-    lacks, and why, a line for each object.
+    database lacks, and why, a line for each object.
     """
 
     postgres: str | None
@@ -154,10 +147,8 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version's metadata file; its presence in the bucket makes the version complete.
 
     ``not_carried`` lists objects of the source that no archive contains. ``row_codec`` says which
-    code
-    converts rows on the machine that completed the version; the bytes are the same. ``proof`` is
-    the
-    version's signed entry in the chain; null if no key was set.
+    code converts rows on the machine that completed the version; the bytes are the same. ``proof``
+    is the version's signed entry in the chain; null if no key was set.
     """
 
     timestamp: str
@@ -221,8 +212,7 @@ def decode(data: bytes) -> Metadata:
     """Read ``{version}.json``; raises msgspec.MsgspecError on anything else.
 
     A file written before 2026-11-28 is converted to today's fields: its ``size_mb`` was the size of
-    the
-    uncompressed rows, its ``tables_exported`` counted tables with rows.
+    the uncompressed rows, its ``tables_exported`` counted tables with rows.
     """
     metadata = decoded(data, Metadata)
     exports = metadata.exports

@@ -108,8 +108,7 @@ class FieldAddition:
     """A field that is added to a document: looked up, embedded, folded or counted.
 
     ``orphans`` names the collection for rows of an embedded or folded table that belong to no
-    document,
-    and for surplus rows of ``embed_one``. ``shape`` is the shape of the embedded rows.
+    document, and for surplus rows of ``embed_one``. ``shape`` is the shape of the embedded rows.
     """
 
     field: str
@@ -187,9 +186,8 @@ class SourceTable:
     ``columns`` are those that the model's author knew; others are drift. Empty means not stated.
     ``types`` are their types at that time, if stated, and ``type_changes`` says what to do if they
     change. ``lines`` has the line of each in the file. ``bounds`` are what the table may lose and
-    gain
-    from one version to the next. No document depends on these fields, so they are not part of the
-    model's digest.
+    gain from one version to the next. No document depends on these fields, so they are not part of
+    the model's digest.
     """
 
     name: str

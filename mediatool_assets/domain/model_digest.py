@@ -24,8 +24,7 @@ def digest(said: Any) -> str:
     """SHA-256 of a model, or of a part of it, in hex.
 
     Only values that differ from their default count. So a new feature of the model language changes
-    the
-    digests only of the models that use it.
+    the digests only of the models that use it.
     """
     text = json.dumps(_canonical(said), default=_typed)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -54,10 +54,8 @@ def outcome_of(error: MediatoolError) -> Outcome:
     """The outcome of a check that an error stopped.
 
     Unknown if a server does not answer or denies access, or this machine has no memory or disk
-    space
-    left. Otherwise failed: the thing is damaged, missing or different. A Misuse is raised again,
-    since a
-    wrong setting says nothing about the data.
+    space left. Otherwise failed: the thing is damaged, missing or different. A Misuse is raised
+    again, since a wrong setting says nothing about the data.
     """
     if isinstance(error, Misuse):
         raise error

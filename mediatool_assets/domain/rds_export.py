@@ -137,10 +137,8 @@ def same_type(column: Column, original: str) -> bool:
     """Whether AWS's name of a column's type means the type of the schema's column.
 
     AWS writes the catalog's or SQL's names, with or without modifiers (lengths and precisions). A
-    domain
-    has its own name or its base type's, an array also ``_element`` or ``ARRAY``, a user-defined
-    type also
-    ``USER-DEFINED``. Modifiers are compared if both have some.
+    domain has its own name or its base type's, an array also ``_element`` or ``ARRAY``, a
+    user-defined type also ``USER-DEFINED``. Modifiers are compared if both have some.
     """
     modifiers = _modifiers(column.type), _modifiers(original)
     if all(modifiers) and modifiers[0] != modifiers[1]:

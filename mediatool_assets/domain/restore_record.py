@@ -22,11 +22,9 @@ class Marker(
 
     ``tables`` names the restored tables if they are not all: such a database is a part, and not
     ``complete``. ``left_out`` names foreign keys that a part cannot have, ``skipped`` the objects
-    left
-    out on request (``VIEW totals``). ``content`` is ``content_of`` the raw archive, if all of it
-    was
-    restored. ``sanitized``: a sanitized copy was restored.
-    ``notes`` list the differences from the source and their reasons, a line for each object.
+    left out on request (``VIEW totals``). ``content`` is ``content_of`` the raw archive, if all of
+    it was restored. ``sanitized``: a sanitized copy was restored. ``notes`` list the differences
+    from the source and their reasons, a line for each object.
     """
 
     version: str

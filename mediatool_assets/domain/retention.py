@@ -37,8 +37,7 @@ class Policy:
     """How much is kept: databases by grandfather-father-son rotation, the rest by age in days.
 
     Of each server's daily databases, the newest of each of the last ``daily`` days is kept, of each
-    of the
-    last ``weekly`` weeks, and so on. Periods without a database do not count.
+    of the last ``weekly`` weeks, and so on. Periods without a database do not count.
     """
 
     daily: int = 7
@@ -84,8 +83,7 @@ def decide(found: RetentionInventory, policy: Policy, now: datetime) -> tuple[De
 
     Never dropped: the newest complete version, the newest daily one, each server's newest complete
     database, what a mark protects or Object Lock holds, what is in use, and what this package did
-    not
-    make. Deciding again on the rest drops nothing.
+    not make. Deciding again on the rest drops nothing.
     """
     decide_one = _Decider(found, policy, now)
     return (

@@ -19,10 +19,8 @@ class FoundDatabase:
     """A database with the name of a version.
 
     ``made``: when it was started or restored, None if unknown. ``ours``: whether it certainly comes
-    from
-    this bucket. ``archive`` is the URI of the archive that was loaded. ``busy``: who uses it right
-    now,
-    in words. ``sanitized``: by its name, it belongs to a sanitized copy.
+    from this bucket. ``archive`` is the URI of the archive that was loaded. ``busy``: who uses it
+    right now, in words. ``sanitized``: by its name, it belongs to a sanitized copy.
     """
 
     server: Literal["mongodb", "postgres"]
@@ -60,8 +58,7 @@ class RetentionInventory:
     """Everything that retention decides on, and the reasons to keep it.
 
     ``complete``: the purpose of every version that has metadata. ``protected``: versions that a
-    mark
-    protects. ``locked``: versions with an object under Object Lock. Both have the reason.
+    mark protects. ``locked``: versions with an object under Object Lock. Both have the reason.
     """
 
     complete: Mapping[Version, Purpose]

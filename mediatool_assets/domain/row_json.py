@@ -10,12 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from mediatool_assets.domain.json_numbers import only_doubles
-from mediatool_assets.domain.postgres_text import (
-    Elements,
-    array_elements,
-    double_text,
-    real_text,
-)
+from mediatool_assets.domain.postgres_text import Elements, array_elements, double_text, real_text
 from mediatool_assets.domain.schema import Column, Table
 
 Value = bool | int | float | bytes | str
@@ -43,8 +38,7 @@ def row_writer(table: Table) -> Callable[[Sequence[Value | None]], bytes]:
     """A function from a row's values, in the table's order, to its line without newline.
 
     A value is PostgreSQL's text, or a bool, int, float or bytes if its type has one; None is null.
-    The
-    function raises ValueError, with the column's name, for a text that is invalid for its type.
+    The function raises ValueError, with the column's name, for a text that is invalid for its type.
     """
     names = [msgspec.json.encode(column.name) + b":" for column in table.columns]
     columns = list(zip(table.columns, names, map(value_writer, table.columns), strict=True))

@@ -11,10 +11,8 @@ class Matching:
     """What identifies a row, and which columns are compared.
 
     ``columns`` are those that both versions have, in the first one's order. If ``whole_lines`` is
-    true,
-    the lines of both archives can be compared unparsed. ``retyped`` columns are compared by the
-    text of
-    their values: ``5`` and ``"5"`` are equal.
+    true, the lines of both archives can be compared unparsed. ``retyped`` columns are compared by
+    the text of their values: ``5`` and ``"5"`` are equal.
     """
 
     by: MatchedBy

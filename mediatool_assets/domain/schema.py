@@ -13,13 +13,10 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     """One column, in table order.
 
     ``type`` is PostgreSQL's ``format_type`` text, with a domain's own name. ``base`` is the type
-    below all
-    domains, ``element`` that of an array's elements; both without modifiers. ``category`` is
-    ``pg_type.typcategory`` of the base type and ``kind`` its ``typtype`` (``b`` base, ``c``
-    composite,
-    ``e`` enum, ``r`` range, ``m`` multirange). A ``computed_anew`` column is null in a sanitized
-    copy;
-    PostgreSQL computes it when the copy is restored.
+    below all domains, ``element`` that of an array's elements; both without modifiers. ``category``
+    is ``pg_type.typcategory`` of the base type and ``kind`` its ``typtype`` (``b`` base, ``c``
+    composite, ``e`` enum, ``r`` range, ``m`` multirange). A ``computed_anew`` column is null in a
+    sanitized copy; PostgreSQL computes it when the copy is restored.
     """
 
     name: str
@@ -60,13 +57,11 @@ class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """A declared foreign key, columns in matching order.
 
     ``on_delete`` is the action when the referenced row is deleted, unless that is refused:
-    ``cascade``,
-    ``set null`` or ``set default``. A key that is not ``validated`` (NOT VALID, NOT ENFORCED) was
-    never
-    checked for all rows. In a temporal one (``period``) the last column is a range of time, which
-    several rows of the target may cover together. The values of a key that is not ``exact`` can be
-    equal
-    although their texts differ: intervals, documents, case-insensitive texts.
+    ``cascade``, ``set null`` or ``set default``. A key that is not ``validated`` (NOT VALID, NOT
+    ENFORCED) was never checked for all rows. In a temporal one (``period``) the last column is a
+    range of time, which several rows of the target may cover together. The values of a key that is
+    not ``exact`` can be equal although their texts differ: intervals, documents, case-insensitive
+    texts.
     """
 
     name: str
@@ -151,12 +146,10 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     """The content of ``schema.json``: one PostgreSQL schema or several, tables by name.
 
     With several, ``name`` is a list with commas, and the names of tables, sequences, enums and
-    views
-    begin with their schema and a dot.
-    ``views`` also names materialized views; ``unpopulated`` names those that were WITH NO DATA.
-    ``foreign_tables`` have their rows on other servers, which no snapshot covers. ``gaps`` are
-    objects
-    that depend on an object outside of these schemas.
+    views begin with their schema and a dot. ``views`` also names materialized views;
+    ``unpopulated`` names those that were WITH NO DATA. ``foreign_tables`` have their rows on other
+    servers, which no snapshot covers. ``gaps`` are objects that depend on an object outside of
+    these schemas.
     """
 
     name: str
@@ -179,8 +172,7 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
         """SHA-256 of the structure: two versions with equal fingerprints have the same schema.
 
         The positions of sequences and whether a view was populated are data, not structure, and are
-        left
-        out; so are dependencies on objects outside.
+        left out; so are dependencies on objects outside.
         """
         structure = msgspec.structs.replace(self, sequences=(), unpopulated=(), gaps=())
         return hashlib.sha256(encode(structure)).hexdigest()

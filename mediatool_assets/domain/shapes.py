@@ -53,8 +53,7 @@ class DocumentShape:
     """How a row of one table becomes a document. Empty ``key``: its content identifies it.
 
     In a collection's documents, the key's columns are the field ``_id``, or below it. In an
-    embedded
-    document they are ordinary fields.
+    embedded document they are ordinary fields.
     """
 
     table: Table

@@ -42,9 +42,7 @@ class PublicKey:
     def has_signed(self, signed: Signed) -> bool:
         """Whether this key made the signature of the statement."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  # 50 ms
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415  # as above
-            Ed25519PublicKey,
-        )
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415  # as above
 
         try:
             signature = base64.b64decode(signed.signature, validate=True)
@@ -76,18 +74,14 @@ class SigningKey:
     @property
     def public(self) -> PublicKey:
         """The public half."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415  # 50 ms
-            Ed25519PrivateKey,
-        )
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  # 50 ms
 
         key = Ed25519PrivateKey.from_private_bytes(self.secret)
         return PublicKey(key.public_key().public_bytes_raw())
 
     def sign(self, statement: str) -> Signed:
         """The statement with this key's signature; the same each time."""
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415  # 50 ms
-            Ed25519PrivateKey,
-        )
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415  # 50 ms
 
         signature = Ed25519PrivateKey.from_private_bytes(self.secret).sign(statement.encode())
         return Signed(statement, self.public.id, base64.b64encode(signature).decode())

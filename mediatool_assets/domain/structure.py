@@ -16,8 +16,7 @@ def differing(
     """The tables, enums, sequences and views that only one schema has, or that differ.
 
     Columns are matched by name: PostgreSQL creates a parent's columns first, even if they were
-    added
-    later.
+    added later.
 
     Foreign keys named in ``left_out`` (``table key``) are not required. Without ``texts``, defaults
     and

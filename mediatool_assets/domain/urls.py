@@ -35,13 +35,11 @@ class Url:
     """A URL whose secrets only ``reveal`` shows.
 
     ``str``, ``repr`` and ``format`` show passwords and the values of most parameters as ``***``,
-    and only
-    the host of an ``http`` URL. ``variable`` names its setting.
+    and only the host of an ``http`` URL. ``variable`` names its setting.
 
     The constructor raises ValueError for an ambiguous URL. The message names the character to
-    escape, and
-    shows nothing after ``://``. Pickling raises TypeError, except in the pools of workers
-    (flows/workers/pool.py, flows/workers/cluster.py).
+    escape, and shows nothing after ``://``. Pickling raises TypeError, except in the pools of
+    workers (flows/workers/pool.py, flows/workers/cluster.py).
     """
 
     _text: str

@@ -61,8 +61,7 @@ def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
     """The current verdict of a version, from all its verdicts in order of time.
 
     The newest ``failed`` one, until everything was read again and passed: in one run, or by samples
-    of
-    one percentage. Otherwise the newest one that read anything.
+    of one percentage. Otherwise the newest one that read anything.
     """
     failed = max((n for n, each in enumerate(verdicts) if each.verdict == "failed"), default=None)
     if failed is not None and not _all_read(verdicts[failed:]):

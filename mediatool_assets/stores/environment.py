@@ -144,8 +144,7 @@ def settings(*names: str) -> Settings:
     """The settings, where ``names`` must be set; raises BadSettings with every problem.
 
     If no server is set and the local ones are running, their environment becomes this process's
-    own, so
-    that libraries and child processes see the same servers.
+    own, so that libraries and child processes see the same servers.
     """
     _choose()
     _adopt_local_if_needed()

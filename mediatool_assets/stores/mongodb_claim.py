@@ -131,8 +131,7 @@ def announce_removal(db: Database[Any]) -> str:
     """Announce to every reader that the database is being removed; returns this removal's name.
 
     Journalled: a reader that protects the database after this sees the removal, or the removal sees
-    the
-    protection.
+    the protection.
     """
     removal = str(uuid4())
     markers = db.get_collection(MARKER, write_concern=_DURABLE)
@@ -168,8 +167,7 @@ def publish(db: Database[Any], load: str, marker: dict[str, object]) -> None:
     """Rename the load's collections, drop all others, and replace the claim by the marker.
 
     For a moment during this, the database is not complete. Raises CheckFailed if another load has
-    the
-    claim.
+    the claim.
     """
     markers = db.get_collection(MARKER, write_concern=_DURABLE)
     mine = {"_id": CLAIM, "load": load}

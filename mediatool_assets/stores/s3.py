@@ -190,8 +190,7 @@ class S3Objects:
         """Stream a large object; it appears, complete, when the context ends without an error.
 
         Raises AlreadyExists at once if the key is taken, and at the end if it was taken in the
-        meantime; then,
-        and on any error, the upload is aborted and no object is left.
+        meantime; then, and on any error, the upload is aborted and no object is left.
         """
         return self._create(key, uploading)
 

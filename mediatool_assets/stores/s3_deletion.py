@@ -34,8 +34,7 @@ class S3Deletion:
         """Delete the object permanently, and check that neither version nor marker is left.
 
         The oldest version is deleted first, so that an interrupted deletion does not make an old
-        version
-        current. Raises Refused, before any deletion, if Object Lock holds a version.
+        version current. Raises Refused, before any deletion, if Object Lock holds a version.
         """
         if (reason := self.locked(key)) is not None:
             raise Refused(f"{self.objects.uri(key)} is {reason}; delete it when that has ended")

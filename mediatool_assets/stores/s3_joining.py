@@ -41,10 +41,8 @@ class StagedJoin:
     """A JoiningSink: workers copy the staged objects to S3 as parts of an upload.
 
     Parts are as large as an Upload's, or up to a run of blocks larger: a worker that sends blocks
-    has each
-    of them as a whole, and verifies it. Every full part is submitted to the executor, and all are
-    awaited
-    at the end. Parts in this process hold only written data: tar headers and such.
+    has each of them as a whole, and verifies it. Every full part is submitted to the executor, and
+    all are awaited at the end. Parts in this process hold only written data: tar headers and such.
     """
 
     def __init__(self, objects: PartClient, target: UploadDestination, executor: Executor) -> None:

@@ -11,10 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import (
-        CompletedPartTypeDef,
-        CreateMultipartUploadOutputTypeDef,
-    )
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, CreateMultipartUploadOutputTypeDef
 
 FIRST_PART = 8 << 20
 _PARTS_A_SIZE = 400

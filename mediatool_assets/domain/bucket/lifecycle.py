@@ -28,9 +28,8 @@ class LifecycleRule:
     """One lifecycle rule. Days count from an object's creation, or from its replacement.
 
     ``tag`` is a key and its value; ``larger_than`` and ``smaller_than`` are bytes. ``markers``:
-    remove
-    delete markers without any noncurrent version. ``abort_days``: abort multipart uploads that are
-    still unfinished after this many days.
+    remove delete markers without any noncurrent version. ``abort_days``: abort multipart uploads
+    that are still unfinished after this many days.
     """
 
     id: str

@@ -11,8 +11,7 @@ def monthly_cost(rule: LifecycleRule, prices: Prices) -> float | None:
 
     At 1 GB a day, a class holds as many GB as the number of days that an object spends in it, or as
     its minimum of billed days. Only storage counts, no requests or retrievals. Deleted versions
-    count
-    until they expire.
+    count until they expire.
     """
     if rule.expire_days is None:
         return None

@@ -52,8 +52,7 @@ def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
 
     Deleting needs MFA, with two exceptions: the RDS exports, where AWS's export service deletes its
     own test object, and the staging area, where a run deletes what its workers left. Lifecycle
-    rules
-    are not subject to policies.
+    rules are not subject to policies.
     """
     arn = declared.arn
     return (
@@ -241,8 +240,7 @@ def openness(statement: Document) -> Openness:
     """Whether a statement allows something to everybody.
 
     A statement is closed if its condition limits it to fixed accounts, organizations or networks,
-    as
-    S3 defines it. With any other condition, the result is unknown.
+    as S3 defines it. With any other condition, the result is unknown.
     """
     principal = statement.get("Principal")
     anyone = principal == "*" or (

@@ -16,8 +16,7 @@ class Control:
     """One control and its result: passed, failed or unknown. Unknown does not count as safe.
 
     ``prowler`` and ``checkov`` are the ids of the equivalent checks in those tools; ``commands``
-    set
-    the control by hand.
+    set the control by hand.
     """
 
     name: str

@@ -44,8 +44,7 @@ class ConfigurationProblem:
     """One problem of a configuration.
 
     ``refused``: AWS answers 400 with the message ``says``. Otherwise AWS accepts the rule, which
-    has no
-    effect or an unexpected one.
+    has no effect or an unexpected one.
     """
 
     rule: str

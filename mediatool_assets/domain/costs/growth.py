@@ -22,8 +22,7 @@ class DailyUploads:
 
     ``like`` is the newest cohort of this kind. ``lasting`` is the number of hours for which such an
     object stays current, None if nothing replaces it. ``slope`` is the growth of the bytes a day,
-    each
-    day.
+    each day.
     """
 
     like: Cohort

@@ -22,8 +22,7 @@ class StoredItem:
     """One item that is billed. ``bytes`` of a delete marker are those of its key, which S3 bills.
 
     ``modified``: when it was written or, of an upload, begun. ``superseded``: when a newer version
-    or a
-    marker replaced it; None if it is current. ``testing``: it has the tag of versions made for
+    or a marker replaced it; None if it is current. ``testing``: it has the tag of versions made for
     testing.
     """
 

@@ -34,8 +34,7 @@ class PrefixCost:
     """The objects of one class below one prefix, and their cost in dollars a month.
 
     ``small_objects`` is the overhead of small objects. ``early_deletion`` is what would be billed
-    at
-    once if all of it were deleted now.
+    at once if all of it were deleted now.
     """
 
     area: str

@@ -22,8 +22,7 @@ class RetrievalCost:
     """Retrieving the newest archive of a prefix from one class: by which tier, how fast, its cost.
 
     ``versions`` counts the archives in that class; ``bytes`` is the size of the newest. The cost
-    holds
-    within the region: data transfer out of AWS is not included.
+    holds within the region: data transfer out of AWS is not included.
     """
 
     area: str

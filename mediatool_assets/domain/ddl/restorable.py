@@ -95,8 +95,7 @@ class Script(NamedTuple):
     """The entries in order, those before the data and those after it, and what was left out.
 
     Extensions come first. They only need their schemas, which are created with them. ``skipped``
-    are
-    the entries that were left out on request; ``left_out`` also has their reasons, except for
+    are the entries that were left out on request; ``left_out`` also has their reasons, except for
     comments.
     """
 
@@ -111,8 +110,7 @@ def read(text: str, skip: Callable[[DumpEntry], str | None] = lambda _: None) ->
     """The entries of ``schema.sql`` that a restore executes, each with single statements.
 
     ``skip`` returns the reason to leave an entry out, or None. Raises BadStatement if the text was
-    not
-    written by pg_dump, or does more than create objects.
+    not written by pg_dump, or does more than create objects.
     """
     left_out: list[str] = []
     skipped: list[DumpEntry] = []

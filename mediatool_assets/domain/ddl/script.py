@@ -53,8 +53,7 @@ def entries(text: str) -> Iterator[DumpEntry]:
     """Every entry in order, up to pg_dump's last line, without the settings before them.
 
     What follows that line (the positions of sequences) is also in ``schema.json``. Raises
-    BadStatement
-    if the text does not end as pg_dump's does, or an entry is not valid SQL.
+    BadStatement if the text does not end as pg_dump's does, or an entry is not valid SQL.
     """
     marks = list(islice(_MARK.finditer(text), _MOST_ENTRIES + 1))
     if len(marks) > _MOST_ENTRIES:

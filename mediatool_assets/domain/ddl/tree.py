@@ -64,8 +64,7 @@ def deparse(node: Node) -> str:
     """The text of a tree; raises BadStatement if parsing the text would not give the same tree.
 
     The tree must be a parsed one, whose values may have been replaced in place: the printer ends
-    the
-    process if a node lacks a required part.
+    the process if a node lacks a required part.
     """
     tree = ParseResult(version=180_000, stmts=[RawStmt(stmt=node)])
     text = str(_guarded(lambda: postgast.deparse(tree)))
@@ -85,8 +84,7 @@ def walk(root: Message) -> Iterator[tuple[Message, Message | None]]:
     """Every node with its parent (None for the root), each before its children.
 
     ``Node`` and ``List`` wrappers are skipped: the parent of an item of a list is the node that has
-    the
-    list. Nodes may be changed while they are visited.
+    the list. Nodes may be changed while they are visited.
     """
     waiting: list[tuple[Message, Message | None]] = [(inner(root), None)]
     while waiting:

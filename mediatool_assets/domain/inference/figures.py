@@ -11,10 +11,8 @@ class TableFigures:
     """One table: its rows, how many of them were read, and their sizes as documents in bytes.
 
     ``values`` counts the values that are not null, by column. ``losses`` counts values that BSON
-    cannot
-    hold exactly, by column and kind. ``odd_keys`` counts JSON documents with keys that contain
-    ``$``,
-    ``.`` or NUL.
+    cannot hold exactly, by column and kind. ``odd_keys`` counts JSON documents with keys that
+    contain ``$``, ``.`` or NUL.
     """
 
     rows: int

@@ -6,11 +6,7 @@ from dataclasses import replace
 from mediatool_assets.domain.field_names import Names, camel_case, collection_name
 from mediatool_assets.domain.inference import yaml_text as yaml
 from mediatool_assets.domain.inference.figures import Figures, TableFigures, bytes_text
-from mediatool_assets.domain.inference.naming import (
-    fields_of,
-    identifying_key,
-    without,
-)
+from mediatool_assets.domain.inference.naming import fields_of, identifying_key, without
 from mediatool_assets.domain.inference.placement import CopiedColumn, Entity, NestedTable
 from mediatool_assets.domain.inference.references import CandidateReference
 from mediatool_assets.domain.inference.words import plural, stem_of

@@ -35,10 +35,8 @@ class CandidateReference:
     """Rows of ``table`` that refer to rows of ``target``; ``each``: element by element of an array.
 
     ``declared`` is the foreign key's name. ``cascade``: deleting the target's row deletes these
-    too.
-    ``named`` is how well the names agree. ``counted``: the values are small numbers, which match
-    other
-    columns by chance.
+    too. ``named`` is how well the names agree. ``counted``: the values are small numbers, which
+    match other columns by chance.
     """
 
     table: str
@@ -61,8 +59,7 @@ class Coverage:
     """How many values of a reference (without nulls and empty texts) exist in its target.
 
     ``distinct`` is the number of distinct values. ``known`` is the part of the target's rows that
-    was
-    read; the found values are extrapolated from it.
+    was read; the found values are extrapolated from it.
     """
 
     values: int
@@ -191,8 +188,7 @@ def words_of(
     """The text and uuid columns that could be references, and the keys that they could refer to.
 
     Their values are not equal by chance, so each column is compared with all keys, whatever its
-    name.
-    Only citext is left out: its equality depends on the type of the other side.
+    name. Only citext is left out: its equality depends on the type of the other side.
     """
     said = {(r.table, r.columns) for r in declared(schema)}
     columns = [

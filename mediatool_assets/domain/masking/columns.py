@@ -37,9 +37,8 @@ def column_mask(masker: Masker, rule: MaskingRule, place: str, column: Column) -
     """The function for a column, or None if its values are kept.
 
     Its values are counted under ``place``. The rule must fit the column (``checks``). Use the
-    function
-    for the values of one share only: a value from its cache is not reported to ``masker`` again. It
-    raises json_paths.Unclassified.
+    function for the values of one share only: a value from its cache is not reported to ``masker``
+    again. It raises json_paths.Unclassified.
     """
     values = Values.of(column)
     if rule.verb is MaskingVerb.KEEP:

@@ -84,9 +84,8 @@ def document_mask(
     """The function that masks each value of a document by its rule; None if all is kept.
 
     ``leaf`` makes the function of a rule, ``item`` that of an array's items. The output is spaced
-    like
-    jsonb's text; names and kept values are unchanged to the byte. The function raises Unclassified,
-    msgspec.DecodeError.
+    like jsonb's text; names and kept values are unchanged to the byte. The function raises
+    Unclassified, msgspec.DecodeError.
     """
     if tree.rule is not None:
         return leaf(tree.rule)

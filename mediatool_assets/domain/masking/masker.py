@@ -20,8 +20,7 @@ class Masker:
     """A key in use. ``pairs`` holds, by kind, each distinct original and its replacement.
 
     ``counts`` holds the number of masked values, by column and rule. ``begin`` clears both, so
-    their
-    size is bounded by the values masked between two calls.
+    their size is bounded by the values masked between two calls.
     """
 
     def __init__(self, key: MaskingKey, kinds: Iterable[PseudonymKind]) -> None:

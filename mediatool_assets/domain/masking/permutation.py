@@ -19,8 +19,7 @@ def permute(
 
     A Feistel network over a square of at least ``size`` numbers. A result outside of the range is
     permuted again until it is inside (cycle walking), so it stays a permutation. With ``accept``,
-    which
-    must be true for ``number``, it permutes the accepted numbers among themselves.
+    which must be true for ``number``, it permutes the accepted numbers among themselves.
     """
     side = isqrt(size - 1) + 1
     while True:

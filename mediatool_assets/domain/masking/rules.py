@@ -25,8 +25,7 @@ class MaskingRule:
     """One rule. ``argument``: kind of the pseudonym, step of generalize, percentage of noise.
 
     ``paths`` are the rules inside a JSON document, such as ``weeks[].spend``; ``otherwise`` is the
-    rule
-    for every value that no path covers.
+    rule for every value that no path covers.
     """
 
     verb: MaskingVerb

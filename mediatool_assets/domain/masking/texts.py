@@ -26,8 +26,7 @@ def texts(value: bytes) -> Iterator[str]:
     """The texts of a JSON value, and its numbers as texts.
 
     Names of objects are included unless they are plain words: an address or an id is included.
-    Plain
-    words are an application's own field names, which occur anywhere.
+    Plain words are an application's own field names, which occur anywhere.
     """
     try:
         yield from list(_texts(parsed(value, _EXACT)))

@@ -21,8 +21,7 @@ def report_drift(
     """Compare each table and column that the model knows with the source.
 
     ``excluded`` are tables that are missing on purpose; ``new_fields`` are the fields of columns
-    that
-    the model does not know.
+    that the model does not know.
     """
     for name, source in model.sources.items():
         table = tables.get(name)

@@ -21,8 +21,7 @@ def fields_of(
     """Each column's field; new columns take free names, so that no known field is renamed.
 
     ``key`` is the key of a document, and empty for an embedded one. ``source`` says which columns
-    the
-    model knows. The fields of the others are added to ``new_fields``.
+    the model knows. The fields of the others are added to ``new_fields``.
     """
     renamed = {rename.column: rename.field for rename in shape.renames}
     known = {c.name for c in table.columns} if source and not source.columns else set(renamed)

@@ -21,12 +21,9 @@ class Setting:
     """What the annotation of a field declares; the field has the setting's type and default.
 
     ``parse`` raises ValueError with a message that continues the variable's name. ``otherwise``
-    explains
-    an unset variable, if the default does not. ``inherits`` names the field whose value is used if
-    the
-    variable is unset. ``exists`` says what kind of file a path must name. ``separator`` is put
-    between
-    the items of a list in the settings file.
+    explains an unset variable, if the default does not. ``inherits`` names the field whose value is
+    used if the variable is unset. ``exists`` says what kind of file a path must name. ``separator``
+    is put between the items of a list in the settings file.
     """
 
     parse: Callable[[str], object]

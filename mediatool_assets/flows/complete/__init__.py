@@ -81,12 +81,11 @@ def complete(
     version's targets: without ``documents`` it has neither MongoDB database nor dump, without
     ``target`` no PostgreSQL database. That one has to be restored and verified, with the rows of
     the raw archive; where a restore of it failed, the version is complete without it, and the
-    metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and
-    its metadata has the signature. Doing it again changes nothing, and finishes what an interrupted
+    metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and its
+    metadata has the signature. Doing it again changes nothing, and finishes what an interrupted
     call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where
-    two things disagree, BadArchive, Refused (it would be unsigned where keys
-    are trusted, or has a dump that is no target's),
-    NotAuthentic (another archive was signed), Unreachable.
+    two things disagree, BadArchive, Refused (it would be unsigned where keys are trusted, or has a
+    dump that is no target's), NotAuthentic (another archive was signed), Unreachable.
     """
     objects = stores.objects
     if objects.head(metadata_key(version)) is None:

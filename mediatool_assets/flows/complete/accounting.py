@@ -7,13 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import (
-    BadArchive,
-    CheckFailed,
-    CountMismatch,
-    NotFound,
-    Refused,
-)
+from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound, Refused
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.targets import Targets

@@ -25,12 +25,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import (
-    ObjectStore,
-    RowReader,
-    Source,
-    SourceSnapshot,
-)
+from mediatool_assets.flows.ports import ObjectStore, RowReader, Source, SourceSnapshot
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.versions.archives import StoredArchive, publish
 from mediatool_assets.flows.workers.ordered_results import in_order

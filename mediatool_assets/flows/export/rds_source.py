@@ -21,12 +21,7 @@ from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.domain.rds_export import (
-    ExportInfo,
-    TablesInfo,
-    day_prefix,
-    version_of_folder,
-)
+from mediatool_assets.domain.rds_export import ExportInfo, TablesInfo, day_prefix, version_of_folder
 from mediatool_assets.domain.row_json import row_writer
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version

@@ -10,12 +10,7 @@ import duckdb
 import msgspec
 
 from mediatool_assets.archive.reader import split_lines
-from mediatool_assets.domain.errors import (
-    BadArchive,
-    MediatoolError,
-    Misuse,
-    OutOfResources,
-)
+from mediatool_assets.domain.errors import BadArchive, MediatoolError, Misuse, OutOfResources
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.schema import Column, Table

@@ -15,12 +15,7 @@ from mediatool_assets.domain.ddl.restorable import Script
 from mediatool_assets.domain.ddl.script import DumpEntry, Statement, entries
 from mediatool_assets.domain.ddl.skips import Skips, without
 from mediatool_assets.domain.ddl.tree import BadStatement
-from mediatool_assets.domain.errors import (
-    BadArchive,
-    CheckFailed,
-    CountMismatch,
-    UnknownName,
-)
+from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, UnknownName
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.restore_record import Marker, content_of
@@ -28,12 +23,7 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import (
-    ArchiveStore,
-    Restoration,
-    RestoreTarget,
-    RowWriter,
-)
+from mediatool_assets.flows.ports import ArchiveStore, Restoration, RestoreTarget, RowWriter
 from mediatool_assets.flows.restore.postgres_workers import (
     IndexBuild,
     RestoreShare,

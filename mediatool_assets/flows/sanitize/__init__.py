@@ -49,12 +49,7 @@ from mediatool_assets.flows.sanitize.search import (
 )
 from mediatool_assets.flows.sanitize.source_check import schema_of
 from mediatool_assets.flows.sanitize.tracked_keys import group_name, watches
-from mediatool_assets.flows.sanitize.value_digests import (
-    Digester,
-    Evidence,
-    Tracked,
-    write_nothing,
-)
+from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Tracked, write_nothing
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 

@@ -25,12 +25,7 @@ from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.model import AdditionVerb, Order
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape, is_unique
-from mediatool_assets.flows.transform.gathering import (
-    HASH,
-    GatherRequest,
-    key_of,
-    keys_of,
-)
+from mediatool_assets.flows.transform.gathering import HASH, GatherRequest, key_of, keys_of
 from mediatool_assets.flows.workers.duckdb_session import (
     MEMORY,
     cased,

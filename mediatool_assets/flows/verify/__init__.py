@@ -5,9 +5,7 @@ from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Verdict, judged
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import (
-    Stores,
-)
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb, read_postgres
 from mediatool_assets.flows.verify.signatures import read_chain, read_signature

@@ -9,11 +9,7 @@ import msgspec
 from mediatool_assets.archive.joining import JoiningWriter
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.authenticity import (
-    Authenticity,
-    authenticity,
-    copy_authenticity,
-)
+from mediatool_assets.domain.authenticity import Authenticity, authenticity, copy_authenticity
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, NotAuthentic, NotFound
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, signature_key

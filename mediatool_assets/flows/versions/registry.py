@@ -9,13 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
-from tenacity import (
-    retry,
-    retry_if_exception_type,
-    retry_if_result,
-    stop_after_attempt,
-    wait_fixed,
-)
+from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_attempt, wait_fixed
 
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file

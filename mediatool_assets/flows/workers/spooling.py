@@ -133,9 +133,7 @@ class StagedSpooling:
 
     def reach(self, connection: "DuckDBPyConnection") -> None:
         """Register the file system that reads objects by range."""
-        from mediatool_assets.flows.workers.staged_files import (  # noqa: PLC0415  # Dask brings fsspec
-            StagedFiles,
-        )
+        from mediatool_assets.flows.workers.staged_files import StagedFiles  # noqa: PLC0415  # Dask brings fsspec
 
         connection.register_filesystem(StagedFiles(self.objects))
 

@@ -43,8 +43,7 @@ class Server:
     """How to run one server.
 
     ``probe`` raises NotReady until the server answers. ``account`` is the numeric user and group to
-    run
-    as, or None for the caller's own. ``grace`` is the number of seconds to wait after
+    run as, or None for the caller's own. ``grace`` is the number of seconds to wait after
     ``stop_signal``.
     """
 
@@ -76,10 +75,8 @@ class Record:
         """The process, if it is still the one that was started.
 
         Process ids are reused, so the whole command line must match; it contains the server's own
-        directory
-        and ports. (Start times change when the clock is set.) A zombie has no command line, and
-        counts as
-        gone.
+        directory and ports. (Start times change when the clock is set.) A zombie has no command
+        line, and counts as gone.
         """
         try:
             process = psutil.Process(self.pid)
@@ -157,8 +154,7 @@ def stop(directory: Path) -> bool:
     """Stop the server that was started with this directory; False if it does not run.
 
     Sends the stop signal, waits for ``grace`` seconds, then kills. No other process is touched.
-    Raises
-    Refused if another user started the server.
+    Raises Refused if another user started the server.
     """
     record = _read_record(directory)
     process = record.process() if record else None

@@ -89,10 +89,8 @@ def up(home: Path, *, new_keys: bool = False) -> Stack:
     """Start those of the three servers that do not run; return when all answer.
 
     Data is kept under ``home``. With ``new_keys``, a new home gets a pair of keys and signs its
-    versions.
-    Raises BadSettings (a package or library is missing) and Unreachable (a server died; with its
-    last log
-    lines), after all three were tried; servers that did start keep running.
+    versions. Raises BadSettings (a package or library is missing) and Unreachable (a server died;
+    with its last log lines), after all three were tried; servers that did start keep running.
     """
     home = made(home)
     with _locked(home):

@@ -11,12 +11,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from mediatool_assets.domain.errors import (
-    BadSettings,
-    BadSource,
-    RecoveryConflict,
-    Unreachable,
-)
+from mediatool_assets.domain.errors import BadSettings, BadSource, RecoveryConflict, Unreachable
 from mediatool_assets.domain.urls import Url, is_this_machine
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -109,8 +104,7 @@ def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
     """One session without an open transaction, closed at the end.
 
     Connecting is tried four times within some seconds; a refused login or an unknown database is
-    not
-    tried again. Raises Unreachable and, from the body, the errors of ``translated``.
+    not tried again. Raises Unreachable and, from the body, the errors of ``translated``.
     """
     with translated(instance(url)), connect(parameters(url)) as connection:
         settle(connection, _SESSION | {"lock_timeout": lock_timeout})

@@ -68,8 +68,7 @@ def _end_sessions(connection: Connection, database: str) -> None:
     """End the clients' sessions that the role may end: idle workers keep theirs open.
 
     The command that drops or renames the database waits 5 s for all others. It ends autovacuum
-    itself,
-    which a role without superuser rights may not do: hence no FORCE.
+    itself, which a role without superuser rights may not do: hence no FORCE.
     """
     connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "

@@ -14,12 +14,7 @@ from mediatool_assets.domain.errors import BadSettings, BadSource, RecoveryConfl
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, namespaces
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres.connection import (
-    CONFLICT,
-    Connection,
-    instance,
-    parameters,
-)
+from mediatool_assets.stores.postgres.connection import CONFLICT, Connection, instance, parameters
 from mediatool_assets.stores.postgres.dependencies import extensions
 from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.private_files import write_private

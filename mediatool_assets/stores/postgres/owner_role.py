@@ -65,8 +65,7 @@ def logged_in(connection: Connection, url: Url, role: str | None) -> Url:
     """The URL with this role instead of its own.
 
     The password is derived from the connection's, and set again each time: code that runs as the
-    role
-    may have changed it. If the server needs no password, there is none.
+    role may have changed it. If the server needs no password, there is none.
     """
     if role is None:
         return url

@@ -46,10 +46,8 @@ class PostgresSource:
     """A schema of a server, or a list of schemas with commas, to be exported.
 
     ``lock_timeout`` is PostgreSQL's setting, with its unit. ``exclude`` names tables that are not
-    read: it
-    is no error if they cannot be read. A hot standby that is more than ``max_lag`` seconds behind
-    gets a
-    warning.
+    read: it is no error if they cannot be read. A hot standby that is more than ``max_lag`` seconds
+    behind gets a warning.
     """
 
     url: Url = field(repr=False)

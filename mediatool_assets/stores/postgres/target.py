@@ -30,11 +30,7 @@ from mediatool_assets.stores.postgres.extensions import (
     check_extensions,
 )
 from mediatool_assets.stores.postgres.source import PostgresSource
-from mediatool_assets.stores.postgres.target_session import (
-    VARIABLE,
-    session,
-    translated,
-)
+from mediatool_assets.stores.postgres.target_session import VARIABLE, session, translated
 from mediatool_assets.stores.postgres.target_writer import PostgresWriter
 
 WORKING = ".restoring"
@@ -137,11 +133,9 @@ class PostgresTarget:
         """A database with these extensions, to be filled. Marking it renames it to ``database``.
 
         Raises AlreadyExists for a restored database unless ``replace``, Refused for any other with
-        the name,
-        and while another restore of it is running. Before anything is created: CheckFailed and
-        Refused for an
-        extension that the server lacks or that is not allowed. Without a mark, the database is
-        dropped.
+        the name, and while another restore of it is running. Before anything is created:
+        CheckFailed and Refused for an extension that the server lacks or that is not allowed.
+        Without a mark, the database is dropped.
         """
         extensions = tuple(extensions)
         self._check_name(database)

@@ -58,8 +58,7 @@ def translated(where: str, making: str | None = None) -> Iterator[None]:
     """Translate every psycopg error to one of ours, naming ``where``.
 
     ``making`` is the object of the schema that is created (``VIEW totals``): if it fails, it fails
-    for
-    every version that has it.
+    for every version that has it.
     """
     try:
         yield

@@ -13,10 +13,6 @@ Everything else is left out, with a line in the report; ``schema.json`` is chang
 - ``sanitized``: the two files.
 """
 
-from mediatool_assets.domain.masking.ddl.sanitized import (
-    KeptLiterals,
-    SanitizedDdl,
-    sanitized_ddl,
-)
+from mediatool_assets.domain.masking.ddl.sanitized import KeptLiterals, SanitizedDdl, sanitized_ddl
 
 __all__ = ["KeptLiterals", "SanitizedDdl", "sanitized_ddl"]

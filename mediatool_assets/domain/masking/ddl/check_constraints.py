@@ -64,8 +64,7 @@ def _is_at_step(argument: str, node: Message, is_asserted: bool) -> bool:
     """Whether a number is compared with a whole multiple of its generalization step.
 
     The generalized number is on the same side of that multiple as the original. The multiple is
-    whole,
-    and therefore exact at any scale. With ``<=`` and ``=`` this holds for ``is_asserted``
+    whole, and therefore exact at any scale. With ``<=`` and ``=`` this holds for ``is_asserted``
     comparisons.
     """
     sides, name = (tree.inner(node.lexpr), tree.inner(node.rexpr)), operator(node)

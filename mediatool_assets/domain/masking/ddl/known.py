@@ -116,8 +116,7 @@ class Known:
         """Decide the new labels of an enum, in agreement with the rows of its columns.
 
         Labels are kept if a column of the enum is kept. They become its pseudonyms if a column has
-        these;
-        otherwise neutral labels. ``held_by`` are the composite types that contain the enum.
+        these; otherwise neutral labels. ``held_by`` are the composite types that contain the enum.
         """
         labels = dict(zip(self.enums(), self.schema.enums, strict=True))[enum].labels
         used = [rule for type_ in (enum, *held_by) for _, _, rule in self.users(type_)]

@@ -57,8 +57,7 @@ class Literals:
     """The literals of one object.
 
     ``kept`` counts them by reason. ``texts`` has those that come from the data and not from the
-    schema.
-    ``replaced`` has pairs of old and new.
+    schema. ``replaced`` has pairs of old and new.
     """
 
     known: Known

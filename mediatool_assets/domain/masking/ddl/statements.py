@@ -11,10 +11,7 @@ from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.masking.ddl.check_constraints import may_break
 from mediatool_assets.domain.masking.ddl.functions import sanitize_function
 from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name, NeedsLeftOut, Scope
-from mediatool_assets.domain.masking.ddl.literals import (
-    Literals,
-    harmless_word,
-)
+from mediatool_assets.domain.masking.ddl.literals import Literals, harmless_word
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 
 _WORD = re.compile(r"[\w.-]+")
