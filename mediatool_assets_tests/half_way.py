@@ -4,27 +4,28 @@ import time
 from collections.abc import Callable
 
 import psycopg
+from psycopg import sql
 
 from mediatool_assets.stores.s3 import S3Objects
 
 _PATIENCE_SECONDS = 120
 _BALLAST = """
-CREATE TABLE media_tool.ballast AS
+CREATE TABLE {}.ballast AS
     SELECT n AS id, string_agg(md5(n::text || m), '') AS noise
     FROM generate_series(1, 24000) n, generate_series(1, 64) m GROUP BY n
 """  # 24 MB after compression: three parts, of which the first makes the upload begin
 
 
-def add_ballast(url: str) -> None:
+def add_ballast(url: str, schema: str = "media_tool") -> None:
     """Add a table that an export uploads in parts, other than the few rows of a test."""
     with psycopg.connect(url) as connection:
-        connection.execute(_BALLAST)
+        connection.execute(sql.SQL(_BALLAST).format(sql.Identifier(schema)))
 
 
-def drop_ballast(url: str) -> None:
+def drop_ballast(url: str, schema: str = "media_tool") -> None:
     """Take it away again, once no session of the stopped export reads it."""
     with psycopg.connect(url) as connection:
-        connection.execute("DROP TABLE media_tool.ballast")
+        connection.execute(sql.SQL("DROP TABLE {}.ballast").format(sql.Identifier(schema)))
 
 
 def uploads(objects: S3Objects) -> list[str]:

@@ -15,7 +15,7 @@ from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.infer import ArchivedTables, infer
+from mediatool_assets.flows.infer import ArchivedTables, Inferred, infer
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Source, Stores
@@ -47,6 +47,7 @@ class Journey:
     """What a version came to, from its source to the reports on it."""
 
     raw: Manifest
+    inferred: Inferred
     homes: dict[str, dict[str, int]]
     model_warnings: tuple[str, ...]
     metadata: Metadata
@@ -84,7 +85,8 @@ def travel(source: Source, servers: Servers, version: Version, folder: Path) -> 
     raw = export(source, objects, pool, version).manifest
     archive = archives.reader(objects, "raw", version)
     path = folder / "model.yaml"
-    path.write_text(infer(ArchivedTables(archive), pool).model, "utf-8")
+    inferred = infer(ArchivedTables(archive), pool)
+    path.write_text(inferred.model, "utf-8")
     model = load_model(path)
     warnings = resolve(model, schemas.decode(archive.read_file("schema.json"))).warnings
     homes = transform_by_both(objects, pool, version, model).manifest.facts["rows"]
@@ -97,7 +99,7 @@ def travel(source: Source, servers: Servers, version: Version, folder: Path) -> 
         Stores(objects, documents, target), replace(pool, clock=lambda: NOW), version, model
     )
     unprinted = list(_unprinted(archive.read_file("schema.sql").decode()))
-    return Journey(raw, homes, warnings, metadata, restored, verdict, report, unprinted)
+    return Journey(raw, inferred, homes, warnings, metadata, restored, verdict, report, unprinted)
 
 
 def _unprinted(ddl: str) -> Iterator[str]:

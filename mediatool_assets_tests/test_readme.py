@@ -6,6 +6,8 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 
 from mediatool_assets.cli import demonstration
 from mediatool_assets.cli.demonstration import Demonstration
-from mediatool_assets.cli.main import COMMANDS
+from mediatool_assets.cli.main import COMMANDS, main
 from mediatool_assets.cli.summary import VersionMade
 from mediatool_assets.definitions import defs
 from mediatool_assets.defs.parquet import Parquet
@@ -45,6 +47,15 @@ def _commands(program: str) -> list[list[str]]:
     ]
 
 
+@cache
+def _help(*path: str) -> str:
+    """What a command prints of itself, in a terminal that is wide enough for its options."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        patch.setenv("COLUMNS", "120")
+        assert main([*path, "--help"]) == 0
+    return printed.getvalue()
+
+
 @pytest.mark.parametrize("words", _commands("make"), ids=" ".join)
 def test_make_targets_exist(words: list[str]) -> None:
     """Every ``make`` of the documents is a target of the Makefile."""
@@ -57,12 +68,7 @@ def test_commands_and_options_exist(words: list[str]) -> None:
     words = words[2:] if words[0] == "--source" else words  # before every command
     path = words[:2] if words[0] in GROUPS else words[:1]
     assert words[0] in (*GROUPS, *(command.__name__ for command in COMMANDS))
-    help_text = subprocess.run(
-        [sys.executable, "-m", "mediatool_assets.cli.main", *path, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    help_text = _help(*path)
     for option in (word.split("=")[0] for word in words if word.startswith("--")):
         assert option in help_text
 

@@ -1,7 +1,6 @@
-"""``seed`` and ``export`` end to end, and an export that is stopped half way."""
+"""``export`` and ``demo`` end to end, and an export that is stopped half way."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -26,6 +25,15 @@ from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, uploads, wait_for_upload
 from mediatool_assets_tests.seed.edits import printed, reported
 from mediatool_assets_tests.strangers import TWO_SCHEMAS
+
+ROWS = {
+    "sales.days": 9,
+    "sales.items": 50,
+    "sales.orders": 20,
+    "stock.items": 30,
+    "stock.orders": 15,
+}
+"""Of TWO_SCHEMAS, by table."""
 
 
 @pytest.fixture
@@ -52,14 +60,6 @@ def servers(
             client.drop_database(name)
 
 
-@pytest.fixture
-def source(mediatool: Run, servers: str) -> dict[str, int]:
-    """A small source database: rows by table."""
-    seeded = mediatool("seed", "--scale", "0.001", "--json")
-    assert (seeded.code, seeded.err) == (0, "")
-    return dict(json.loads(seeded.out)["tables"])
-
-
 def _databases(stack: Stack) -> set[str]:
     client: pymongo.MongoClient[dict[str, object]]
     with pymongo.MongoClient(stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
@@ -76,10 +76,23 @@ def _start_export() -> "subprocess.Popen[str]":
 
 
 def test_a_stopped_export_leaves_nothing_and_the_next_succeeds(
-    mediatool: Run, source: dict[str, int], objects: S3Objects, tmp_path: Path
+    mediatool: Run,
+    servers: str,
+    objects: S3Objects,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """Stopped half way: no object, no process; then one version, with every row of the source."""
-    add_ballast(os.environ["MEDIATOOL_POSTGRES_URL"])
+    """Stopped half way: no object, no process; then one version, with every row of the source.
+
+    The source has several schemas, with tables of one name, and an inferred model.
+    """
+    with psycopg.connect(servers, autocommit=True) as connection:
+        connection.execute(TWO_SCHEMAS.encode())
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "sales,stock")
+    model = tmp_path / "model.yaml"
+    assert mediatool("model", "infer", "--output", model).code == 0
+    monkeypatch.setenv("MEDIATOOL_MODEL", str(model))
+    add_ballast(servers, "sales")
     for stop in (signal.SIGKILL, signal.SIGINT):
         with _start_export() as command:
             wait_for_upload(objects, lambda: command.poll() is None)
@@ -93,37 +106,19 @@ def test_a_stopped_export_leaves_nothing_and_the_next_succeeds(
         assert alive == []
         assert [info.key for info in objects.list("postgres-exports/")] == []
         assert uploads(objects) == []
-    drop_ballast(os.environ["MEDIATOOL_POSTGRES_URL"])
+    drop_ballast(servers, "sales")
 
     result = mediatool("export", "--notes", "the next one", "--json")
     assert (result.code, result.err) == (0, "")
     made = json.loads(result.out)
-    assert made["rows"] == sum(source.values())
-    assert made["tables"] == len(source)
+    assert (made["rows"], made["tables"]) == (sum(ROWS.values()), len(ROWS))
     assert (made["purpose"], made["notes"]) == ("testing", "the next one")
-    assert mediatool("latest").out.strip() == made["version"]
-    shown = json.loads(mediatool("show", made["version"], "--json").out)
-    assert shown["exports"]["raw"]["rows"] == source
-    registry = tmp_path / "mongodb-versions.json"
-    assert [entry["version"] for entry in json.loads(registry.read_text())] == [made["version"]]
-
-
-def test_several_schemas_go_all_the_way(
-    mediatool: Run, servers: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """With tables of one name in both: inferred, exported through Dagster, and verified."""
-    with psycopg.connect(servers, autocommit=True) as connection:
-        connection.execute(TWO_SCHEMAS.encode())
-    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "sales,stock")
-    model = tmp_path / "model.yaml"
-    assert mediatool("model", "infer", "--output", model).code == 0
-    monkeypatch.setenv("MEDIATOOL_MODEL", str(model))
-    made = mediatool("export", "--json")
-    assert (made.code, made.err) == (0, "")
-    version = json.loads(made.out)["version"]
+    version = made["version"]
+    assert mediatool("latest").out.strip() == version
     shown = json.loads(mediatool("show", version, "--json").out)
-    assert shown["exports"]["raw"]["rows"]["sales.orders"] == 20
-    assert shown["exports"]["raw"]["rows"]["stock.orders"] == 15
+    assert shown["exports"]["raw"]["rows"] == ROWS
+    registry = tmp_path / "mongodb-versions.json"
+    assert [entry["version"] for entry in json.loads(registry.read_text())] == [version]
     verified = mediatool("verify", version)
     assert (verified.code, verified.err) == (0, "")
 
@@ -176,18 +171,6 @@ def test_seed_refuses_a_schema_that_is_not_its_own(
     result = mediatool("seed", "--scale", "0.001")
     assert result.code == 5
     assert "theirs" in result.err
-
-
-@pytest.mark.usefixtures("servers")
-def test_an_empty_database_cannot_be_exported(
-    mediatool: Run, objects: S3Objects, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A source without the schema fails the version with the schema's name, and leaves nothing."""
-    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "absent")
-    result = mediatool("export")
-    assert result.code == 3
-    assert "absent" in result.err
-    assert list(objects.list("postgres-exports/")) == []
 
 
 @pytest.mark.timeout(900)  # a minute alone, more beside other work

@@ -5,7 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -13,8 +14,12 @@ import pytest
 import yaml
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
+from mediatool_assets import definitions as code_location
+from mediatool_assets.defs.launch import LaunchRequest, launch
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.keys import archive_key, metadata_key
+from mediatool_assets.domain.progress import RunOutcome
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
@@ -44,27 +49,28 @@ with dg.DagsterInstance.get() as instance:
         os.write(answer, result.run_id.encode())
 """
 
-_MIDNIGHT = """
-import os
-from datetime import UTC, datetime, timedelta
-import dagster as dg
-answer = os.dup(1)
-os.dup2(2, 1)
-from mediatool_assets.defs.launch import LaunchRequest, launch
-today = datetime.now(UTC).date()
-days = [today - timedelta(days=1), today]
-with dg.DagsterInstance.get() as instance:
-    made = launch(instance, LaunchRequest("on_demand_export"), lambda: days.pop(0))
-    assert made.status == "SUCCESS", made
-    os.write(answer, made.version.encode())
-"""
-
 
 @pytest.fixture
 def instance(small_source: None) -> Iterator[dg.DagsterInstance]:
     """The instance of the stack, in PostgreSQL, that the launched processes use too."""
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+Launch = Callable[..., RunOutcome]
+
+
+@pytest.fixture
+def here(
+    instance: dg.DagsterInstance, defs: dg.Definitions, monkeypatch: pytest.MonkeyPatch
+) -> Launch:
+    """Launch in this process, with the definitions that another would load."""
+    monkeypatch.setattr(code_location, "defs", defs)
+
+    def run(*more: Callable[[], date], **request: Any) -> RunOutcome:
+        return launch(instance, LaunchRequest(**request), *more)
+
+    return run
 
 
 def _start(request: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -107,33 +113,24 @@ def test_two_runs_of_one_partition_at_once_make_two_versions(
         assert run.tags["dagster/partition"] == today()
 
 
-@pytest.mark.parametrize(
-    ("request_", "exit_code", "reason"),
-    [
-        (
-            {"job": "weekly", "partition": today()},
-            2,
-            "there is no job weekly; choose one of .*daily_export",
-        ),
-        ({"job": "daily_export", "partition": "1999-01-01"}, 2, "1999-01-01 is not a day"),
-        (
-            {"job": "daily_export", "partition": today(), "tags": {"mediatool/purpose": "fun"}},
-            2,
-            "write daily_backup or testing",
-        ),
-    ],
-)
-def test_a_refused_request_says_why(
-    small_source: None,
-    instance: dg.DagsterInstance,
-    request_: dict[str, Any],
-    exit_code: int,
-    reason: str,
-) -> None:
+def test_a_refused_request_says_why(instance: dg.DagsterInstance) -> None:
     """The exit code is the command line's, and the reason is one message."""
-    answer = _answer(_start(request_))
-    assert (answer["status"], answer["exit_code"]) == ("FAILURE", exit_code)
-    assert re.search(reason, answer["error"])
+    answer = _answer(_start({"job": "weekly", "partition": today()}))
+    assert (answer["status"], answer["exit_code"]) == ("FAILURE", 2)
+    assert re.search("there is no job weekly; choose one of .*daily_export", answer["error"])
+
+
+def test_a_day_before_the_first_is_refused(here: Launch) -> None:
+    """There is no run of it."""
+    with pytest.raises(Misuse, match="1999-01-01 is not a day"):
+        here(job="daily_export", partition="1999-01-01")
+
+
+def test_a_purpose_that_is_none_is_refused(here: Launch) -> None:
+    """By the run's first step."""
+    made = here(job="daily_export", partition=today(), tags={"mediatool/purpose": "fun"})
+    assert (made.status, made.exit_code) == ("FAILURE", 2)
+    assert "write daily_backup or testing" in (made.error or "")
 
 
 def test_a_day_with_nothing_to_make_it_from_is_canceled(instance: dg.DagsterInstance) -> None:
@@ -160,14 +157,14 @@ def test_a_day_with_nothing_to_make_it_from_is_canceled(instance: dg.DagsterInst
 
 
 def test_who_asks_for_now_gets_the_day_of_the_snapshot(
-    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+    here: Launch, instance: dg.DagsterInstance, bucket_objects: ObjectStore
 ) -> None:
     """Asked before midnight and begun after it: the version is of the day that has begun."""
-    made = subprocess.run(
-        [sys.executable, "-c", _MIDNIGHT], capture_output=True, check=False, text=True
-    )
-    assert made.returncode == 0, made.stderr
-    version = Version.parse(made.stdout)
+    day = date.fromisoformat(today())
+    days = [day - timedelta(days=1), day]
+    made = here(lambda: days.pop(0), job="on_demand_export")
+    assert (made.status, made.error) == ("SUCCESS", None)
+    version = Version.parse(made.version or "")
     assert version.partition == today()
     assert catalog.read(bucket_objects, version).source.type == "postgres"
     runs = instance.get_runs(limit=2)
@@ -179,18 +176,16 @@ def test_who_asks_for_now_gets_the_day_of_the_snapshot(
 
 
 def test_a_killed_version_is_finished_beside_another_of_its_day(
-    day: Day, bucket_objects: S3Objects
+    day: Day, here: Launch, bucket_objects: S3Objects
 ) -> None:
     """Named, it goes on from its raw archive with its own purpose."""
     assert day.version in catalog.versions(bucket_objects)
     asked = {"purpose": "testing", "notes": "stopped"}
     with locked_out_of_mongodb():
-        stopped = _answer(
-            _start({"job": "on_demand_export", "partition": today(), "config": asked})
-        )
-    version = Version.parse(stopped["version"])
+        stopped = here(job="on_demand_export", partition=today(), config=asked)
+    version = Version.parse(stopped.version or "")
     raw = bucket_objects.head(archive_key("raw", version))
-    assert (stopped["status"], raw is None) == ("FAILURE", False)
+    assert (stopped.status, raw is None) == ("FAILURE", False)
     finished = _answer(_start({"job": "on_demand_export", "version": str(version)}))
     assert (finished["status"], finished["version"]) == ("SUCCESS", str(version))
     assert bucket_objects.head(archive_key("raw", version)) == raw
@@ -199,7 +194,7 @@ def test_a_killed_version_is_finished_beside_another_of_its_day(
 
 
 def test_after_a_kill_half_way_the_next_run_succeeds(
-    instance: dg.DagsterInstance, bucket_objects: S3Objects
+    here: Launch, instance: dg.DagsterInstance, bucket_objects: S3Objects
 ) -> None:
     """SIGKILL leaves no object of the version, and neither its run nor its pool is in the way."""
     request = {"job": "on_demand_export", "partition": today()}
@@ -213,9 +208,9 @@ def test_after_a_kill_half_way_the_next_run_succeeds(
     [run] = instance.get_runs(limit=1)
     killed = Version.parse(run.tags["mediatool/version"])
     assert begun == archive_key("raw", killed)
-    answer = _answer(_start(request))
-    assert (answer["status"], answer["error"]) == ("SUCCESS", None)
-    assert answer["version"] != str(killed)
+    made = here(**request)
+    assert (made.status, made.error) == ("SUCCESS", None)
+    assert made.version != str(killed)
     assert bucket_objects.head(archive_key("raw", killed)) is None
     assert bucket_objects.head(metadata_key(killed)) is None
     ended = instance.get_run_by_id(run.run_id)
@@ -225,17 +220,17 @@ def test_after_a_kill_half_way_the_next_run_succeeds(
 
 
 def test_a_retry_by_dagster_goes_on_with_the_version(
-    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+    here: Launch, instance: dg.DagsterInstance, bucket_objects: ObjectStore
 ) -> None:
     """Re-executed from its failure, a run keeps its version, its archives and what it is for."""
     asked = {"purpose": "testing", "notes": "retried"}
     with locked_out_of_mongodb():
-        failed = _answer(_start({"job": "on_demand_export", "partition": today(), "config": asked}))
-    assert (failed["status"], failed["exit_code"]) == ("FAILURE", 4)
-    version = Version.parse(failed["version"])
+        failed = here(job="on_demand_export", partition=today(), config=asked)
+    assert (failed.status, failed.exit_code) == ("FAILURE", 4)
+    version = Version.parse(failed.version or "")
     raw = bucket_objects.head(archive_key("raw", version))
     retried = subprocess.run(
-        [sys.executable, "-c", _RETRY, failed["run_id"]],
+        [sys.executable, "-c", _RETRY, failed.run_id or ""],
         capture_output=True,
         check=False,
         text=True,

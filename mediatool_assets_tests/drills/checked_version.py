@@ -21,37 +21,7 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import environment, source_of, today
-
-MODEL = """
-tables: {accounts: , campaigns: , plans: }
-collections:
-  accounts: accounts
-  campaigns:
-    root: campaigns
-    add:
-      accountName:
-        look_up: account_id -> accounts.id
-        take: name
-      plans:
-        embed_many: id -> plans.campaign_id
-        orphans: plansWithoutCampaign
-    indexes: [accountId]
-"""
-
-DDL = """
-CREATE SCHEMA media_tool;
-SET search_path TO media_tool;
-CREATE TABLE accounts (id text PRIMARY KEY, name text NOT NULL);
-CREATE TABLE campaigns (
-    id text PRIMARY KEY, account_id text REFERENCES accounts, budget numeric(12, 2),
-    channel text, created_at timestamptz);
-CREATE INDEX campaigns_account ON campaigns (account_id);
-CREATE TABLE plans (id int PRIMARY KEY, campaign_id text REFERENCES campaigns, spend numeric(9, 2));
-INSERT INTO accounts VALUES ('a1', 'Åre'), ('b2', 'Boo'), ('c3', 'Clo');
-INSERT INTO campaigns SELECT n::text, 'a1', n + 0.25, 'search', '2025-06-01 10:00:00.123456+00'
-    FROM generate_series(1, 5) AS n;
-INSERT INTO plans SELECT n, (n % 2 + 1)::text, n * 1.5 FROM generate_series(1, 20) AS n;
-"""
+from mediatool_assets_tests.drills.campaigns import MODEL, ddl
 
 RULES = "tables: {campaigns: {budget: keep}}"  # the shipped rules would hide it
 
@@ -142,7 +112,7 @@ def checked_version(stack: Stack, home: Path) -> Iterator[Made]:
     partition = today()
     (home / "rules.yaml").write_text(RULES)
     with (
-        source_of(stack, home, DDL, MODEL),
+        source_of(stack, home, ddl(plans=20), MODEL),
         _threads() as scheduler,
         environment(
             MEDIATOOL_DASK_SCHEDULER=scheduler, MEDIATOOL_MASKING_RULES=str(home / "rules.yaml")

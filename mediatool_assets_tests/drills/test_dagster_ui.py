@@ -85,7 +85,7 @@ def _wait_for(what: str, look: Callable[[], dict[str, Any] | None]) -> dict[str,
     while time.monotonic() < deadline:
         if (found := look()) is not None:
             return found
-        time.sleep(0.5)
+        time.sleep(1)  # each look costs the web server a part of a core
     raise AssertionError(f"{what} took more than {PATIENCE_SECONDS} s")
 
 

@@ -1,5 +1,6 @@
 """The codec is compiled by a compiler that works; none and broken ones stop no install."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,22 @@ def _compiler(folder: Path, script: str) -> str:
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The codec, compiled once."""
+    return build.compile_into(tmp_path_factory.mktemp("program"), ["cc"])
+
+
+@pytest.fixture
+def quick(program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ``cc`` on the path that makes the same in no time."""
+    (folder := tmp_path / "bin").mkdir()
+    script = f'while [ "$1" != -o ]; do shift; done; cp {program} "$2"'
+    Path(_compiler(folder, script)).rename(folder / "cc")
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
 def test_a_broken_compiler_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
@@ -62,6 +79,7 @@ def test_a_compiler_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
     assert build.build(tmp_path) is None
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("compiler", ["'", "no such program", "/", "  "])
 def test_a_command_that_is_none_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str

@@ -31,6 +31,7 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.signing_keys import signing_key
+from mediatool_assets_tests.drills.campaigns import MODEL, ddl
 from mediatool_assets_tests.drills.pairs.commands import (
     FALLBACK,
     OF_RDS,
@@ -39,40 +40,11 @@ from mediatool_assets_tests.drills.pairs.commands import (
     PROMOTED,
 )
 
-MODEL = """
-tables: {accounts: , campaigns: , plans: }
-collections:
-  accounts: accounts
-  campaigns:
-    root: campaigns
-    add:
-      accountName:
-        look_up: account_id -> accounts.id
-        take: name
-      plans:
-        embed_many: id -> plans.campaign_id
-        orphans: plansWithoutCampaign
-    indexes: [accountId]
-"""
 RULES = """
 tables:
   accounts: {id: keep, name: redact}
   campaigns: {id: keep, account_id: keep, budget: keep, channel: keep, created_at: keep}
   plans: {id: keep, campaign_id: keep, spend: keep}
-"""
-DDL = """
-CREATE SCHEMA media_tool;
-SET search_path TO media_tool;
-CREATE TABLE accounts (id text PRIMARY KEY, name text NOT NULL);
-CREATE TABLE campaigns (
-    id text PRIMARY KEY, account_id text REFERENCES accounts, budget numeric(12, 2),
-    channel text, created_at timestamptz);
-CREATE INDEX campaigns_account ON campaigns (account_id);
-CREATE TABLE plans (id int PRIMARY KEY, campaign_id text REFERENCES campaigns, spend numeric(9, 2));
-INSERT INTO accounts VALUES ('a1', 'Åre'), ('b2', 'Boo'), ('c3', 'Clo');
-INSERT INTO campaigns SELECT n::text, 'a1', n + 0.25, 'search', '2025-06-01 10:00:00.123456+00'
-    FROM generate_series(1, 5) AS n;
-INSERT INTO plans SELECT n, (n % 2 + 1)::text, n * 1.5 FROM generate_series(1, 400) AS n;
 """
 EDIT = "INSERT INTO media_tool.plans SELECT max(id) + 1, '1', 7 FROM media_tool.plans"
 """Each version has a row more than the one before it."""
@@ -113,7 +85,7 @@ def home(
         name = sql.Identifier(f"source-{bucket}")
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
         with psycopg.connect(source.reveal()) as inside:
-            inside.execute(DDL.encode())
+            inside.execute(ddl(plans=400).encode())
         try:
             _make(Settings.parse(environment), source, versions)
             yield environment

@@ -16,6 +16,8 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
+from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -65,6 +67,11 @@ class Place:
     def again(self, database: str, schema: str = "media_tool") -> StoredArchive:
         """A raw archive of a restored database."""
         return self.export(self.target.database(database, schema).url, schema)[1]
+
+    def restore(self, version: Version, database: str | None = None, **options: Any) -> Restored:
+        """Restore a version; the options are those of RestoreOptions."""
+        chosen = RestoreOptions(database, **options)
+        return restore_postgres(self.objects, self.target, self.pool, version, chosen)
 
     def query(self, database: str, query: str) -> list[Any]:
         """The rows of a query in a restored database."""

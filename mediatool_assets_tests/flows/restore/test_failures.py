@@ -16,7 +16,6 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
@@ -29,9 +28,7 @@ def test_a_damaged_archive_leaves_nothing(place: Place, name: str) -> None:
     damage(place, version)
     before = place.databases()
     with pytest.raises(BadArchive, match="gzip"):
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
+        place.restore(version, name)
     assert place.databases() == before
 
 
@@ -80,15 +77,11 @@ def test_rows_that_do_not_come_back_as_they_are_fail(
     place.run(PEOPLE)
     version = changed(place, place.export()[0], change)
     if error is None:
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
+        place.restore(version, name)
         return
     before = place.databases()
     with pytest.raises(error, match=message):
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
+        place.restore(version, name)
     assert place.databases() == before
 
 
@@ -97,9 +90,7 @@ def test_an_older_server_is_refused_before_anything_is_made(place: Place, name: 
     place.run(PEOPLE)
     version = changed(place, place.export()[0], lambda row: row, server_version="99.1")
     with pytest.raises(CheckFailed, match=r"PostgreSQL 99.*MEDIATOOL_RESTORE_POSTGRES_URL"):
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
+        place.restore(version, name)
     assert name not in place.databases()
 
 
@@ -136,8 +127,6 @@ def test_a_killed_restore_leaves_nothing_that_looks_complete(
     process.wait()
     assert name not in place.databases()
     assert f"{name}.restoring" in place.databases()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     assert f"{name}.restoring" not in place.databases()
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]

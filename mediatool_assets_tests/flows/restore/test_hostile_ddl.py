@@ -93,9 +93,7 @@ def test_what_an_archive_calls_has_rights_on_its_own_database_alone(
     made, _ = place.export()
     quoted = ", ".join(sql.Literal(attack).as_string() for attack in attacks(birds))
     version = with_ddl(place, made, lambda text: text.replace("'SELECT 1'", quoted))
-    restored = restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    restored = place.restore(version, name)
     assert restored.rows == {"houses": 9, "rooms": 1, "visits": 0}
     assert birds.harmed() == []
     # Reading it later, as verify and the integrity report do, runs with the same rights.
@@ -125,9 +123,7 @@ def test_a_superuser_s_index_runs_nothing_either(place: Place, name: str, birds:
     made, _ = place.export()
     write = f"COPY (SELECT 1) TO PROGRAM ''touch {birds.folder}/planned''"
     version = with_ddl(place, made, lambda text: text.replace("'SELECT 1'", f"'{write}'"))
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     with place.target.database(name, "media_tool").snapshot() as snapshot:
         table = next(t for t in snapshot.schema.tables if t.name == "houses")
         assert sum(chunk.rows for chunk in snapshot.chunks(table)) == 9
@@ -162,9 +158,7 @@ def test_no_statement_is_hidden_in_an_entry(
         entry = header("thing", kind) + text.format(attack=attack) + ";\n\n\n"
         version = with_ddl(place, made, partial(_before, mark, entry))
         with pytest.raises(BadArchive, match=r"schema\.sql cannot be restored"):
-            restore_postgres(
-                place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-            )
+            place.restore(version, name)
         (place.objects.root / "objects" / archive_key("raw", version)).unlink()
     assert birds.harmed() == []
     assert name not in place.databases()
@@ -178,13 +172,7 @@ def test_what_runs_is_left_out_of_an_archive_that_is_not_trusted(place: Place, n
     """Functions, triggers, rules and views, with what is part of them; the rows are all there."""
     place.run(HOUSES_ALONE)
     version, _ = place.export()
-    made = restore_postgres(
-        place.objects,
-        place.target,
-        place.pool,
-        version,
-        RestoreOptions(database=name, skip=OF_CODE),
-    )
+    made = place.restore(version, name, skip=OF_CODE)
     assert made.rows == {"houses": 9}
     assert {note.partition(": ")[0] for note in made.notes} == {
         "FUNCTION fired()",
@@ -219,9 +207,7 @@ def test_an_extension_has_to_be_allowed(place: Place, name: str) -> None:
     ):
         restore_postgres(place.objects, careful, place.pool, version, RestoreOptions(database=name))
     assert name not in place.databases()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     owner = "SELECT extowner::regrole::text, nspname FROM pg_extension JOIN pg_namespace n ON"
     found = place.query(name, f"{owner} n.oid = extnamespace WHERE extname = 'vector'")
     [(user,)] = _asked(place, "SELECT current_user")
@@ -234,13 +220,7 @@ def test_roles_go_with_their_databases(place: Place, name: str) -> None:
     version, _ = place.export()
     before = _roles(place)
     for replace in (False, True):
-        restore_postgres(
-            place.objects,
-            place.target,
-            place.pool,
-            version,
-            RestoreOptions(database=name, replace=replace),
-        )
+        place.restore(version, name, replace=replace)
     assert len(_roles(place) - before) == 1
     place.target.drop(name)
     assert _roles(place) <= before
@@ -250,9 +230,7 @@ def test_a_role_s_password_is_mended(place: Place, name: str) -> None:
     """What runs as the role may have changed its own, and its settings."""
     place.run(HOUSES)
     version, _ = place.export()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     [(role,)] = place.query(name, "SELECT current_user")
     change = "ALTER ROLE {} PASSWORD 'x' CONNECTION LIMIT -1"
     with psycopg.connect(place.target.url.reveal(), autocommit=True) as admin:

@@ -61,18 +61,10 @@ def test_what_cannot_be_made_is_named_and_can_be_left_out(
     place.run(SOURCE + made)
     version, archived = place.export()
     with pytest.raises(CheckFailed, match=message) as caught:
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
+        place.restore(version, name)
     assert f"leave it out with --skip '{thing}' (MEDIATOOL_RESTORE_SKIP" in str(caught.value)
     assert "another version" not in str(caught.value)
-    found = restore_postgres(
-        place.objects,
-        place.target,
-        place.pool,
-        version,
-        RestoreOptions(skip=dict.fromkeys(object_names(f"{thing};"), BY_OPTION)),
-    )
+    found = place.restore(version, skip=dict.fromkeys(object_names(f"{thing};"), BY_OPTION))
     assert f"{thing}: {BY_OPTION}" in found.notes
     assert found.part == thing.startswith("TABLE")
     assert found.rows["t"] == 2
@@ -91,13 +83,7 @@ def test_keys_and_defaults_can_be_left_out(place: Place, name: str) -> None:
     version, _ = place.export()
     skip = "FK CONSTRAINT r r_id_fkey; CONSTRAINT t t_n_key; INDEX by_id; TYPE e; SEQUENCE q; "
     skip += "view media_tool.v; DEFAULT r s; VIEW none"
-    made = restore_postgres(
-        place.objects,
-        place.target,
-        place.pool,
-        version,
-        RestoreOptions(database=name, skip=dict.fromkeys(object_names(skip), "a reason")),
-    )
+    made = place.restore(version, name, skip=dict.fromkeys(object_names(skip), "a reason"))
     assert made.part is False
     assert "VIEW none: a reason, and the version has none" in made.notes
     kept = "SELECT conname FROM pg_constraint WHERE conrelid::regclass::text ~ 'media_tool'"
@@ -113,13 +99,7 @@ def test_two_schemas_have_objects_of_one_name(place: Place, name: str) -> None:
         "CREATE VIEW b.v AS TABLE b.t"
     )
     version, _ = place.export(schema="a,b")
-    restore_postgres(
-        place.objects,
-        place.target,
-        place.pool,
-        version,
-        RestoreOptions(database=name, skip={"VIEW b.v": BY_OPTION}),
-    )
+    place.restore(version, name, skip={"VIEW b.v": BY_OPTION})
     found = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'v'"
     assert place.query(name, found) == [("a",)]
 
@@ -129,16 +109,8 @@ def test_a_statement_that_is_never_executed_can_be_left_out(place: Place, name: 
     place.run(SOURCE + "CREATE VIEW files AS SELECT pg_ls_dir('.') AS f")
     version, _ = place.export()
     with pytest.raises(MediatoolError, match=r"leave it out with --skip 'VIEW files'"):
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
-    made = restore_postgres(
-        place.objects,
-        place.target,
-        place.pool,
-        version,
-        RestoreOptions(database=name, skip={"VIEW files": BY_OPTION}),
-    )
+        place.restore(version, name)
+    made = place.restore(version, name, skip={"VIEW files": BY_OPTION})
     assert made.part is False
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets_tests.flows.restore.conftest import Place
 
 EXTENSIONS_IN_USE = {
@@ -67,13 +66,7 @@ def test_an_extension_comes_with_what_uses_it(use: str, debian_place: Place, nam
     table = "CREATE SCHEMA s; SET search_path TO s; CREATE TABLE t (id integer PRIMARY KEY)"
     debian_place.run("; ".join([extension, table, "INSERT INTO t VALUES (1)", user]))
     version, _ = debian_place.export(schema="s")
-    restore_postgres(
-        debian_place.objects,
-        debian_place.target,
-        debian_place.pool,
-        version,
-        RestoreOptions(database=name),
-    )
+    debian_place.restore(version, name)
     assert debian_place.query(name, query) == [(answer,)]
 
 
@@ -87,9 +80,7 @@ def test_a_partitioned_table_without_partitions_comes_back(place: Place, name: s
         "CREATE TABLE filled (id integer PRIMARY KEY); INSERT INTO filled VALUES (1)"
     )
     version, _ = place.export()
-    made = restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    made = place.restore(version, name)
     assert made.rows == {"e": 0, "filled": 1, "l": 0}
 
 
@@ -106,9 +97,7 @@ def test_columns_that_were_added_to_a_parent_are_matched_by_name(place: Place, n
         "ALTER TABLE q ADD COLUMN y integer; INSERT INTO two VALUES (1, 2, 3, 4, 5)"
     )
     version, _ = place.export()
-    made = restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    made = place.restore(version, name)
     assert made.rows == {"c": 1, "days": 1, "p": 0, "q": 0, "two": 1}
     assert place.query(name, "SELECT a, b, z FROM media_tool.c") == [(1, 2, 3)]
 
@@ -125,9 +114,7 @@ def test_a_materialized_view_without_data_stays_so(place: Place, name: str) -> N
         "INSERT INTO t VALUES (2); REFRESH MATERIALIZED VIEW below WITH NO DATA"
     )
     version, _ = place.export()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     found = "SELECT relname, relispopulated FROM pg_class WHERE relkind = 'm' ORDER BY 1"
     assert place.query(name, found) == [("above", True), ("below", False), ("never", False)]
     assert place.query(name, "SELECT count(*) FROM media_tool.above") == [(2,)]

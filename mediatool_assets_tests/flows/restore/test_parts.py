@@ -9,7 +9,6 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.altered_archives import altered
@@ -22,13 +21,7 @@ def test_a_part_holds_the_rows_that_were_asked_for(place: Place, name: str) -> N
     """Its marker says that it is one, and which foreign keys it could not hold."""
     place.run(PEOPLE)
     version, _ = place.export()
-    made = restore_postgres(
-        place.objects,
-        place.target,
-        place.pool,
-        version,
-        RestoreOptions(database=name, tables=["users"]),
-    )
+    made = place.restore(version, name, tables=["users"])
     assert (made.part, made.rows) == (True, {"users": 50})
     assert made.notes == (LEFT_OUT,)
     assert place.query(name, "SELECT count(*) FROM media_tool.teams") == [(0,)]
@@ -36,9 +29,7 @@ def test_a_part_holds_the_rows_that_were_asked_for(place: Place, name: str) -> N
     assert marker is not None
     assert (marker.complete, marker.tables) == (False, ("users",))
     with pytest.raises(AlreadyExists):
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
+        place.restore(version, name)
 
 
 def test_a_changed_block_of_a_part_is_refused(place: Place, name: str) -> None:
@@ -51,13 +42,7 @@ def test_a_changed_block_of_a_part_is_refused(place: Place, name: str) -> None:
     place.objects.put(key, path.read_bytes(), replacing=place.objects.open(key).etag)
 
     def restore(table: str) -> Restored:
-        return restore_postgres(
-            place.objects,
-            place.target,
-            place.pool,
-            version,
-            RestoreOptions(database=name, tables=[table]),
-        )
+        return place.restore(version, name, tables=[table])
 
     with pytest.raises(BadArchive, match=rf"{stored.uri}: users\.ndjson, block 1 of \d .*SHA-256"):
         restore("users")
@@ -70,13 +55,7 @@ def test_a_table_that_the_archive_does_not_have_is_named(place: Place, name: str
     place.run(PEOPLE)
     version, _ = place.export()
     with pytest.raises(NotFound, match=r"no rows of nobody; it has teams, users"):
-        restore_postgres(
-            place.objects,
-            place.target,
-            place.pool,
-            version,
-            RestoreOptions(database=name, tables=["nobody"]),
-        )
+        place.restore(version, name, tables=["nobody"])
 
 
 def test_a_version_that_left_a_table_out_restores_as_a_part(place: Place, name: str) -> None:
@@ -85,7 +64,5 @@ def test_a_version_that_left_a_table_out_restores_as_a_part(place: Place, name: 
     version = Version(datetime(2002, 1, 1, tzinfo=UTC))
     source = PostgresSource(place.url, "media_tool")
     export(source, place.objects, place.pool, version, exclude=frozenset({"teams"}))
-    made = restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    made = place.restore(version, name)
     assert (made.part, made.notes) == (True, (LEFT_OUT,))

@@ -13,19 +13,13 @@ def test_a_restored_database_is_replaced_only_when_asked(place: Place, name: str
     """It stays as it is, and the answer says what to ask; with ``replace`` it is new."""
     place.run(PEOPLE)
     version, _ = place.export()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     place.run("DELETE FROM media_tool.users WHERE id > 10")
     other, _ = place.export()
     with pytest.raises(AlreadyExists, match="--replace"):
-        restore_postgres(
-            place.objects, place.target, place.pool, other, RestoreOptions(database=name)
-        )
+        place.restore(other, name)
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]
-    restore_postgres(
-        place.objects, place.target, place.pool, other, RestoreOptions(database=name, replace=True)
-    )
+    place.restore(other, name, replace=True)
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(10,)]
 
 
@@ -33,18 +27,10 @@ def test_a_database_in_use_is_replaced_all_the_same(place: Place, name: str) -> 
     """Sessions in the old one go on until the new one is proven, and end with it."""
     place.run(PEOPLE)
     version, _ = place.export()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     with psycopg.connect(place.target.database(name, "x").url.reveal(), autocommit=True) as session:
         assert session.execute("SELECT count(*) FROM media_tool.users").fetchone() == (50,)
-        restore_postgres(
-            place.objects,
-            place.target,
-            place.pool,
-            version,
-            RestoreOptions(database=name, replace=True),
-        )
+        place.restore(version, name, replace=True)
         with pytest.raises(psycopg.errors.AdminShutdown):
             session.execute("SELECT 1")
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]
@@ -54,18 +40,10 @@ def test_a_failed_replacement_leaves_the_old_one(place: Place, name: str) -> Non
     """What is there goes only when the new one is proven."""
     place.run(PEOPLE)
     version, _ = place.export()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     damage(place, version)
     with pytest.raises(BadArchive):
-        restore_postgres(
-            place.objects,
-            place.target,
-            place.pool,
-            version,
-            RestoreOptions(database=name, replace=True),
-        )
+        place.restore(version, name, replace=True)
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]
     assert f"{name}.restoring" not in place.databases()
 
@@ -100,9 +78,7 @@ def test_a_name_that_cannot_be_one_is_misuse(place: Place, database: str) -> Non
     place.run(PEOPLE)
     version, _ = place.export()
     with pytest.raises(Misuse, match="cannot be a database's name"):
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=database)
-        )
+        place.restore(version, database)
 
 
 def test_two_restores_of_one_name_do_not_meet(place: Place, name: str) -> None:
@@ -113,6 +89,4 @@ def test_two_restores_of_one_name_do_not_meet(place: Place, name: str) -> None:
         place.target.restoration(name, replace=False),
         pytest.raises(Refused, match="under way"),
     ):
-        restore_postgres(
-            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-        )
+        place.restore(version, name)

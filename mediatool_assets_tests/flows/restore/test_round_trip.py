@@ -9,7 +9,7 @@ from psycopg import sql
 
 from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.seed import seed
@@ -72,7 +72,7 @@ def test_a_seeded_source_comes_back_byte_for_byte(place: Place) -> None:
     """Source -> archive -> PostgreSQL -> archive: every row and the DDL have the same bytes."""
     seed(place.url, scale=0.003, full=True, day=2, schema="media_tool")
     version, archived = place.export()
-    made = restore_postgres(place.objects, place.target, place.pool, version)
+    made = place.restore(version)
     assert made.database == postgres_database(version)
     assert made.rows == {t: m.rows for t, m in archived.manifest.tables().items()}
     again = place.again(made.database)
@@ -88,20 +88,14 @@ def test_a_restored_database_is_known_by_its_rows(place: Place) -> None:
     version, archived = place.export()
     manifest = archived.manifest
     assert restored(place.target, manifest) is None
-    made = restore_postgres(place.objects, place.target, place.pool, version)
+    made = place.restore(version)
     assert restored(place.target, manifest) == made
     other = tuple(
         msgspec.structs.replace(m, fingerprint="1:" + "0" * 32) if m.table == "users" else m
         for m in manifest.members
     )
     assert restored(place.target, msgspec.structs.replace(manifest, members=other)) is None
-    restore_postgres(
-        place.objects,
-        place.target,
-        place.pool,
-        version,
-        RestoreOptions(tables=["users"], replace=True),
-    )
+    place.restore(version, tables=["users"], replace=True)
     assert restored(place.target, manifest) is None
 
 
@@ -109,9 +103,7 @@ def test_every_kind_of_object_comes_back(place: Place, name: str) -> None:
     """Keys, indexes, triggers, rules, statistics, comments; views filled in their order."""
     place.run(EVERY_KIND)
     version, archived = place.export()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     assert contents(place, place.again(name)) == contents(place, archived)
     assert place.query(name, "SELECT count(*) FROM media_tool.totals") == [(20,)]
     assert place.query(name, "SELECT max FROM media_tool.above") == [(5,)]
@@ -144,7 +136,7 @@ def test_any_row_of_any_type_comes_back(place: Place, data: strategies.DataObjec
                 copy.write_row([row.get(column) for column in COLUMNS])
         wanted = connection.execute("SELECT e::text FROM a.everything e ORDER BY ctid").fetchall()
     version, _ = place.export(schema="a")
-    database = restore_postgres(place.objects, place.target, place.pool, version).database
+    database = place.restore(version).database
     assert place.query(database, "SELECT e::text FROM a.everything e ORDER BY ctid") == wanted
 
 
@@ -157,9 +149,7 @@ def test_ownership_and_grants_are_left_to_the_target(place: Place, name: str) ->
         " CREATE POLICY own ON media_tool.users TO pg_monitor USING (true)"
     )
     version, _ = place.export()
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     found = place.query(
         name,
         "SELECT relname, relowner::regrole::text, relacl, relrowsecurity FROM pg_class"
@@ -173,9 +163,7 @@ def test_the_schema_public_comes_back_too(place: Place, name: str) -> None:
     """A new database has one already."""
     place.run("CREATE TABLE public.users (id integer PRIMARY KEY); INSERT INTO users VALUES (1)")
     version, _ = place.export(schema="public")
-    made = restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    made = place.restore(version, name)
     assert made.rows == {"users": 1}
 
 
@@ -186,7 +174,5 @@ def test_a_large_table_is_copied_by_several_workers(
     place.run(PEOPLE)
     version, archived = place.export()
     monkeypatch.setattr("mediatool_assets.flows.restore.postgres._WHOLE_BYTES", 0)
-    restore_postgres(
-        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
-    )
+    place.restore(version, name)
     assert contents(place, place.again(name)) == contents(place, archived)
