@@ -5,15 +5,20 @@ written. Until then, the compressed rows wait on the local disk or staged in the
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from xxhash import xxh3_64_intdigest, xxh3_128_intdigest
+from xxhash import xxh3_64_intdigest
 
 from mediatool_assets.archive.gzip_members import compress, decompress
-from mediatool_assets.archive.reader import Bytes, LocalFile
+from mediatool_assets.archive.reader import (
+    Bytes,
+    LocalFile,
+    documents_fingerprint,
+    rows_fingerprint,
+)
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
 
@@ -132,11 +137,10 @@ def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Sp
     """Compress rows into ``path``; ``end`` follows each (a newline for NDJSON, nothing for BSON).
 
     The rows alone determine the blocks, so the same rows give the same bytes. Memory: one batch and
-    one
-    block.
+    one block.
     """
     blocks: list[SpooledBlock] = []
-    count = total = 0
+    fingerprint = Fingerprint()
     with path.open("wb") as file:
         for rows in _blocks(batches, len(end)):
             data = end.join(rows) + end
@@ -144,9 +148,21 @@ def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Sp
             file.write(packed)
             digest, checksum = hashlib.sha256(data).hexdigest(), xxh3_64_intdigest(packed)
             blocks.append(SpooledBlock(len(packed), len(rows), len(data), digest, checksum))
-            count += len(rows)
-            total += sum(map(xxh3_128_intdigest, rows))
-    return Spooled(LocalFile(path), tuple(blocks), Fingerprint(count, total % (1 << 128)))
+            fingerprint += _fingerprint(
+                rows, data, rows_fingerprint if end else documents_fingerprint
+            )
+    return Spooled(LocalFile(path), tuple(blocks), fingerprint)
+
+
+def _fingerprint(
+    rows: Sequence[bytes], data: bytes, of_block: Callable[[bytes], Fingerprint]
+) -> Fingerprint:
+    """The fingerprint of a block; of the rows one by one if readers would cut it elsewhere."""
+    try:
+        found = of_block(data)
+    except ValueError:
+        return Fingerprint.of(rows)
+    return found if found.count == len(rows) else Fingerprint.of(rows)
 
 
 def _blocks(batches: Iterable[Sequence[bytes]], overhead: int) -> Iterator[list[bytes]]:

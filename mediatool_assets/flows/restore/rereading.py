@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from mediatool_assets.archive.reader import rows_fingerprint
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.schema import Table
@@ -22,7 +23,10 @@ class _TableChunk:
 
 def fingerprint_share(share: _TableChunk) -> Fingerprint:
     """In a worker: return the fingerprint of a chunk's rows; one batch in memory."""
-    return sum(map(Fingerprint.of, share.reader.read(share.table, share.chunk)), Fingerprint())
+    found = Fingerprint()
+    for rows in share.reader.read(share.table, share.chunk):
+        found += rows_fingerprint(b"\n".join([*rows, b""]))
+    return found
 
 
 def reread(

@@ -6,9 +6,7 @@ always a document's text.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 
 import msgspec
 
@@ -50,11 +48,12 @@ class JsonbColumns:
     def _suspects(self, rows: list[bytes]) -> list[int]:
         """The rows that may contain such a document; other text can look like one."""
         text = b"\n".join(rows)
-        found = [*_odd_numbers(text), *(at for mark in self._marks for at in _all_of(mark, text))]
-        if not found:
-            return []
-        ends = list(accumulate(len(row) + 1 for row in rows))
-        return sorted({bisect_right(ends, at) for at in found})
+        found = {*_odd_numbers(text), *(at for mark in self._marks for at in _all_of(mark, text))}
+        index, before, suspects = 0, 0, dict[int, None]()
+        for at in sorted(found):
+            index, before = index + text.count(b"\n", before, at), at
+            suspects[index] = None
+        return list(suspects)
 
     def _row(self, row: bytes) -> bytes:
         values = _ROW.decode(row)
