@@ -11,7 +11,11 @@ import msgspec
 from bson import json_util
 
 from mediatool_assets.archive.grouping import block_shares
-from mediatool_assets.archive.reader import ArchiveReader, split_documents
+from mediatool_assets.archive.reader import (
+    ArchiveReader,
+    documents_fingerprint,
+    split_documents,
+)
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import (
     AlreadyExists,
@@ -290,7 +294,10 @@ def reread(
 
 def _fingerprint(share: Range) -> Fingerprint:
     """In a worker: return the fingerprint of a range as mongod returns it."""
-    return sum(map(Fingerprint.of, share.read()), Fingerprint())
+    found = Fingerprint()
+    for batch in share.read():
+        found += documents_fingerprint(b"".join(batch))
+    return found
 
 
 def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) -> None:
