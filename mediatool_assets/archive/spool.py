@@ -133,11 +133,14 @@ def discard(source: Bytes) -> None:
         source.path.unlink()
 
 
-def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+def spool_rows(
+    path: Path, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+) -> Spooled:
     """Compress rows into ``path``; ``end`` follows each (a newline for NDJSON, nothing for BSON).
 
     The rows alone determine the blocks, so the same rows give the same bytes. Memory: one batch and
-    one block.
+    one block. With ``unpacked`` each block is unpacked again and compared with its content: raises
+    BadArchive. What no step reads before the version is published needs that.
     """
     blocks: list[SpooledBlock] = []
     fingerprint = Fingerprint()
@@ -145,6 +148,9 @@ def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Sp
         for rows in _blocks(batches, len(end)):
             data = end.join(rows) + end
             packed = compress(data)
+            if unpacked and decompress(packed, str(path), len(data)) != data:
+                problem = "a block does not unpack to what was packed"
+                raise BadArchive(str(path), problem, "check the memory, and run it again")
             file.write(packed)
             digest, checksum = hashlib.sha256(data).hexdigest(), xxh3_64_intdigest(packed)
             blocks.append(SpooledBlock(len(packed), len(rows), len(data), digest, checksum))

@@ -112,8 +112,13 @@ class _DumpShare:
 
 
 def _spool(share: _DumpShare) -> Spooled:
-    """In a worker: spool the documents of a range as mongod returns them."""
-    return share.spools.rows(share.name, share.range.read(), end=b"")
+    """In a worker: spool the documents of a range as mongod returns them.
+
+    No step reads the dump's blocks before the version is published. So each is unpacked here. On
+    its way to the bucket the writer compares its bytes with their checksum, and the server those of
+    each part with their SHA-256.
+    """
+    return share.spools.rows(share.name, share.range.read(), end=b"", unpacked=True)
 
 
 def metadata_json(info: CollectionInfo) -> bytes:

@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
+from mediatool_assets.archive import spool
+from mediatool_assets.archive.gzip_members import compress
 from mediatool_assets.archive.reader import ArchiveReader, split_documents
-from mediatool_assets.domain.errors import CheckFailed, CountMismatch, NotFound
+from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
@@ -214,6 +216,25 @@ def test_a_dump_that_is_there_is_adopted(
     load(twin, documents, pool, version)
     first = dump(twin, documents, pool, version)
     assert dump(twin, documents, pool, version) == first
+
+
+def test_a_block_that_does_not_unpack_to_its_documents_stops_the_dump(
+    twin: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Workspace,
+    version: Version,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is unpacked where it was packed: no later step reads the dump before it is published."""
+    transformed(twin, version, {"teams": made_up_people(3)})
+    load(twin, documents, pool, version)
+    monkeypatch.setattr(spool, "compress", lambda data: compress(data[::-1]))
+    with (
+        ThreadPoolExecutor(1) as threads,
+        pytest.raises(BadArchive, match="does not unpack to what was packed"),
+    ):
+        dump(twin, documents, replace(pool, executor=threads), version)
+    assert archives.find(twin, "dump", version) is None
 
 
 def test_a_database_without_a_marker_is_not_dumped(

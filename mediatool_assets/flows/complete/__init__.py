@@ -1,22 +1,20 @@
 """Complete: the last step of a version. It compares everything that was made, then publishes."""
 
-from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata as distribution
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
-from mediatool_assets.archive.grouping import block_shares
-from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.manifest import Block, Member
+from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import (
     Databases,
     DumpExport,
@@ -76,8 +74,9 @@ def complete(
     """Publish a version: its metadata file, then its entry in the registry.
 
     Before that every row is accounted for: raw archive, transformed archive, database marker and
-    dump have to agree, each archive is read again from the bucket for its SHA-256, and every block
-    of the dump for its digest: other steps have read those of the two before it. ``stores`` are the
+    dump have to agree, and each archive is read again from the bucket for its SHA-256. Its blocks
+    are proven by then: those of the raw and the transformed archive by the steps that read them,
+    those of the dump by the workers that packed them. ``stores`` are the
     version's targets: without ``documents`` it has neither MongoDB database nor dump, without
     ``target`` no PostgreSQL database. That one has to be restored and verified, with the rows of
     the raw archive; where a restore of it failed, the version is complete without it, and the
@@ -191,16 +190,16 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             uncompressed_mb=_uncompressed(transformed.collections()),
             digest=made.transformed.digest,
         ),
-        dump=_dump_export(made.dump, digests[2], executor) if made.dump is not None else None,
+        dump=_dump_export(made.dump, digests[2]) if made.dump is not None else None,
     )
 
 
-def _dump_export(dump: ArchiveReader, sha256: str, executor: Executor) -> DumpExport:
-    """The dump as the metadata tells of it, each of its blocks read for its digest."""
-    blocks = (block for member in dump.manifest.members for block in member.blocks)
-    shares = (UnprovenBlocks(dump.source, tuple(share)) for share in block_shares(blocks))
-    with in_order(executor, prove, shares) as proven:
-        deque(proven, maxlen=0)
+def _dump_export(dump: ArchiveReader, sha256: str) -> DumpExport:
+    """The dump as the metadata tells of it, its files where its manifest says that they are.
+
+    The workers that packed its blocks have unpacked them again; see ``dump``.
+    """
+    dump.check_tar()
     collections = dump.manifest.collections()
     return DumpExport(
         path=dump.source.name,
@@ -211,19 +210,6 @@ def _dump_export(dump: ArchiveReader, sha256: str, executor: Executor) -> DumpEx
         uncompressed_mb=_uncompressed(collections),
         digest=dump.digest,
     )
-
-
-class UnprovenBlocks(NamedTuple):
-    """Blocks of an archive, for one worker."""
-
-    source: Bytes
-    blocks: tuple[Block, ...]
-
-
-def prove(share: UnprovenBlocks) -> None:
-    """In a worker: read blocks; raises BadArchive if one does not match its digest."""
-    for _ in ArchiveReader(share.source).blocks(share.blocks):
-        pass
 
 
 def _rows(members: Mapping[str, Member]) -> dict[str, int]:

@@ -40,7 +40,9 @@ class Spooling(Protocol):
     def ahead(self) -> int | None:
         """How many shares workers may be ahead of the writer; None for no limit."""
 
-    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+    def rows(
+        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+    ) -> Spooled:
         """In a worker: spool rows like ``spool_rows``. Names must be unique within one spooling."""
 
     def keep(self, name: str, data: bytes) -> Bytes:
@@ -69,9 +71,11 @@ class LocalSpooling:
         """Limited, since disk space is."""
         return _AHEAD
 
-    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+    def rows(
+        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+    ) -> Spooled:
         """Spool to a file of that name."""
-        return spool_rows(self.folder / name, batches, end)
+        return spool_rows(self.folder / name, batches, end, unpacked=unpacked)
 
     def keep(self, name: str, data: bytes) -> Bytes:
         """Store as a file of that name."""
@@ -110,11 +114,13 @@ class StagedSpooling:
         """None: a bucket has no size limit."""
         return None
 
-    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+    def rows(
+        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+    ) -> Spooled:
         """Spool to a local file, which is uploaded to the bucket."""
         with scratch_folder() as folder:
             path = Path(folder, "spool")
-            spooled = spool_rows(path, batches, end)
+            spooled = spool_rows(path, batches, end, unpacked=unpacked)
             return replace(spooled, source=self.objects.open(self._send(name, path)))
 
     def keep(self, name: str, data: bytes) -> Bytes:
