@@ -5,6 +5,7 @@ The bytes are those of ``row_documents``, and so are the counts.
 
 import ctypes
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -73,7 +74,10 @@ class CompiledDocuments:
         shape = rows.collection.shape
         steps = list(_steps(rows.builder.plan, shape))
         self._plan = RowPlan(library, list(_columns(shape)), [step for step, _ in steps])
-        self._added = [key for step, key in steps if step.kind is StepKind.ADDED]
+        made = rows.attached.cells() if rows.attached is not None else {}
+        keys = [key for step, key in steps if step.kind is StepKind.ADDED]
+        self._added = [None if key == added_key("_id") else made[key] for key in keys]
+        """What makes each value that is added; None for the ``_id`` of a row without a key."""
         names = [column.name for column in shape.table.columns]
         self._names = names
         self._arrays = {
@@ -135,27 +139,28 @@ class CompiledDocuments:
     def _stubs(self, status: bytearray) -> Iterator[dict[str, object]]:
         """For each row what the added fields ask of it: whether it has an array."""
         if not self._arrays:
-            empty: dict[str, object] = {}
-            yield from (empty for _ in status)
-            return
+            return repeat({}, len(status))
         types = {name: self._plan.types(column) for column, name in self._arrays.items()}
-        for at in range(len(status)):
-            yield {name: [] if kinds[at] == _ARRAY else None for name, kinds in types.items()}
+        return (
+            {name: [] if kinds[at] == _ARRAY else None for name, kinds in types.items()}
+            for at in range(len(status))
+        )
 
-    def _cells(self, line: bytes, stub: dict[str, object], ordinal: int) -> Iterator[bytes]:
+    def _cells(self, line: bytes, stub: dict[str, object], ordinal: int) -> list[bytes]:
         """The values that are added to one row, in the order of the steps."""
-        cells: dict[str, bytes] = {}
         try:
-            if self._rows.attached is not None:
-                cells = self._rows.attached.cells(stub, ordinal)
+            cells = [
+                cell(stub, ordinal)
+                if cell is not None
+                else encoded_value(self._rows.content_id(line, ordinal))
+                for cell in self._added
+            ]
         except (InvalidDocument, OverflowError, UnicodeEncodeError):
             self._rows.document(line, ordinal)  # raises BadValue, which names the column
             raise
-        if not self._rows.collection.shape.key:
-            cells[added_key("_id")] = encoded_value(self._rows.content_id(line, ordinal))
-        if sum(map(len, cells.values())) > DOCUMENT_BYTES:
+        if sum(map(len, cells)) > DOCUMENT_BYTES:
             self._rows.document(line, ordinal)  # raises BadValue
-        return map(cells.__getitem__, self._added)
+        return cells
 
 
 def _columns(shape: DocumentShape) -> Iterator[PlannedColumn]:

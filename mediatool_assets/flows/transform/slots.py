@@ -1,7 +1,7 @@
 """The results of joins for the rows of one share."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -132,12 +132,15 @@ class AddedValues:
         for field in self._fields:
             row[field.key] = field.value(row, ordinal)
 
-    def cells(self, row: Row, ordinal: int) -> dict[str, bytes]:
-        """BSON type and payload of all added fields; raises what ``bson.encode`` raises.
+    def cells(self) -> dict[str, Callable[[Row, int], bytes]]:
+        """What makes the BSON type and payload of each added field, of a row and its ordinal.
 
-        ``row`` needs the arrays only that are looked up.
+        It raises what ``bson.encode`` raises. The row needs the arrays only that are looked up.
         """
-        return {field.key: field.cell(row, ordinal) for field in self._fields}
+        return {field.key: field.cell for field in self._fields}
+
+
+_NO_VALUE = encoded_value(None)
 
 
 class _Field:
@@ -151,7 +154,7 @@ class _Field:
         self._found = slots.by_owner(slot)
         self._values = slots.values(slot, added)
         self._taken: dict[int, Any] = {}
-        self._cells: dict[int, bytes] = {}
+        self._cells: dict[int | None, bytes] = {}
         self._is_single = added.verb is AdditionVerb.LOOK_UP and not added.path[0].each
         self._parts = [
             (part.field, part.column.name, converter(part.column, part.type, uncounted))
@@ -188,14 +191,16 @@ class _Field:
 
     def cell(self, row: Row, owner: int) -> bytes:
         """The field's value for one row as BSON; a row that many look up is encoded once."""
-        value = self.value(row, owner)
+        if not self._is_single:
+            return encoded_value(self.value(row, owner))
         found = self._found.get(owner)
-        child = found[0].child if self._is_single and found else None
-        if child is None:
-            return encoded_value(value)
-        if child not in self._cells:
-            self._cells[child] = encoded_value(value)
-        return self._cells[child]
+        if not found:
+            return _NO_VALUE
+        first = found[0]
+        cell = self._cells.get(first.child)
+        if cell is None or first.unresolved or first.ambiguous:
+            cell = self._cells[first.child] = encoded_value(self.value(row, owner))
+        return cell
 
     def _looked_up(self, row: Row, found: list[JoinMatch]) -> Any:
         first = self._added.path[0]
