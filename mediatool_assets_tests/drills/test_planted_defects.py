@@ -9,7 +9,8 @@ alert arrives. What is wrong at the source itself, a next version shows.
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.cli.conftest import Run, mediatool
 from mediatool_assets_tests.drills.checked_version import Found, Made, checked_version
-from mediatool_assets_tests.drills.planted_defects import DEFECTS
+from mediatool_assets_tests.drills.planted_defects import DEFECTS, INTACT, Defect
 from mediatool_assets_tests.receiver import Receiver, receiver
 from mediatool_assets_tests.watching import Watch
 
@@ -66,24 +67,33 @@ def test_without_a_defect_nothing_is_red_and_nothing_is_told(
         assert mediatool(command, str(made.version)).code == 0
 
 
-@pytest.mark.parametrize("name", DEFECTS)
+ALONE = {name: (defect,) for name, defect in DEFECTS.items() if defect.red.keys() != {INTACT}}
+TOGETHER = tuple(defect for defect in DEFECTS.values() if defect.red.keys() == {INTACT})
+"""Those that only the report finds: it names each beside the others."""
+
+
+@pytest.mark.parametrize("defects", [*ALONE.values(), TOGETHER], ids=[*ALONE, "the other defects"])
 def test_a_defect_turns_its_checks_red_and_is_told_once(
-    made: Made, hook: Receiver, mediatool: Run, name: str
+    made: Made, hook: Receiver, mediatool: Run, defects: Sequence[Defect]
 ) -> None:
     """By table, key and column, as far as there are any."""
-    defect, watch = DEFECTS[name], Watch(made.instance, made.defs)
-    with defect.plant(made):
+    watch = Watch(made.instance, made.defs)
+    told = sorted({command for defect in defects for command in defect.told})
+    with ExitStack() as planted:
+        for defect in defects:
+            planted.enter_context(defect.plant(made))
         found = made.look()
-        printed = {command: mediatool(command, str(made.version)) for command in defect.told}
-    assert found.red.keys() == defect.red.keys()
-    for check, words in defect.red.items():
-        assert words in found.red[check]
-    if defect.named:
-        rows = [row for row in found.report.splitlines() if row.startswith("|")]
-        assert [row for row in rows if all(word in row for word in defect.named)]
-    for command, line in defect.told.items():
-        assert (printed[command].code, printed[command].err) == (1, "")
-        assert re.search(line, printed[command].out, re.MULTILINE), printed[command].out
+        printed = {command: mediatool(command, str(made.version)) for command in told}
+    assert found.red.keys() == {check for defect in defects for check in defect.red}
+    assert {(result.code, result.err) for result in printed.values()} == {(1, "")}
+    rows = [row for row in found.report.splitlines() if row.startswith("|")]
+    for defect in defects:
+        for check, words in defect.red.items():
+            assert words in found.red[check]
+        if defect.named:
+            assert [row for row in rows if all(word in row for word in defect.named)]
+        for command, line in defect.told.items():
+            assert re.search(line, printed[command].out, re.MULTILINE), printed[command].out
     told_once(watch, hook, found)
 
 
