@@ -14,13 +14,14 @@ mutant that no test notices and the share of them; ends with 1 above 5 %.
 ``mutants.py`` says which mistakes there are; ``mutation-survivors`` explains those that nobody
 could notice, and they are not counted.
 
-Results are kept in ``.venv/mutation/results.jsonl``: a mutant is not tried again while the module
-and the test modules named below stay the same, so a run of the whole list can be made in parts.
-Remove the file after other changes that matter. A mutant whose tests have changed is first given
-the test that noticed it the last time.
+Results are kept in ``.venv/mutation/results.jsonl``, so a run of the whole list can be made in
+parts, and after a change only what it touches is tried. A mutant stays noticed while its module
+and the function of the test that noticed it are the same, and a survivor while its module and all
+its test modules are. Remove the file after other changes that matter, such as of a fixture.
 """
 
 import argparse
+import ast
 import gc
 import hashlib
 import importlib.abc
@@ -200,6 +201,21 @@ def tests_digest(tests: Sequence[str]) -> str:
     return hashlib.sha256(b"\n".join(file.read_bytes() for file in files)).hexdigest()
 
 
+@cache
+def test_digest(nodeid: str) -> str:
+    """Of the function of a test, with its decorators; empty if it is not there."""
+    path, _, name = nodeid.partition("[")[0].rpartition("::")
+    if not (file := Path(path)).is_file():
+        return ""
+    lines = file.read_text("utf-8").splitlines()
+    for node in ast.parse("\n".join(lines)).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            start = min(each.lineno for each in (node, *node.decorator_list))
+            text = "\n".join(lines[start - 1 : node.end_lineno])
+            return hashlib.sha256(text.encode()).hexdigest()
+    return ""
+
+
 class Results:
     """What was found, in a file of JSON lines. The last line about a mutant counts.
 
@@ -215,8 +231,13 @@ class Results:
     def state(self, mutant: Mutant) -> str | None:
         """With the tests of today; None if it is still to be tried."""
         found = self._found.get(mutant.digest)
-        same = found is not None and found["tests"] == tests_digest(mutant.tests)
-        return found["state"] if found is not None and same else None
+        if found is None or found["tests"] != self._tests(mutant, found["by"]):
+            return None
+        return str(found["state"])
+
+    @staticmethod
+    def _tests(mutant: Mutant, by: str) -> str:
+        return test_digest(by) if by else tests_digest(mutant.tests)
 
     def by(self, mutant: Mutant) -> str:
         """The test that noticed it the last time, or an empty text."""
@@ -224,7 +245,7 @@ class Results:
 
     def add(self, mutant: Mutant, state: str, by: str = "") -> None:
         """Keep what was found now."""
-        tests = tests_digest(mutant.tests)
+        tests = self._tests(mutant, by)
         found = {"mutant": mutant.digest, "tests": tests, "state": state, "by": by}
         self._found[mutant.digest] = found
         with self._file.open("a", encoding="utf-8") as file:
