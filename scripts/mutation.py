@@ -64,7 +64,12 @@ from hypothesis import settings as hypothesis_settings
 HERE = Path(__file__).parent
 PACKAGE = "mediatool_assets/"
 TESTS = "mediatool_assets_tests/"
-ARCHIVE = ("archive/test_archive.py", "archive/test_format_1.py", "archive/test_layout.py")
+ARCHIVE = (
+    "archive/test_archive.py",
+    "archive/test_format_1.py",
+    "archive/test_layout.py",
+    "native/test_hashes.py",
+)
 CHAIN = ("flows/test_chain.py",)
 MODULES: dict[str, tuple[str, ...]] = {
     "domain/version.py": ("domain/test_version.py",),
@@ -87,7 +92,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "flows/versions/source_counts.py": ("flows/test_accounting.py",),
     "flows/versions/catalog.py": ("flows/test_catalog.py",),
     "flows/versions/chain.py": CHAIN,
-    "flows/versions/registry.py": ("flows/test_registration.py", "flows/test_catalog.py"),
     "flows/verify/blocks.py": ("flows/test_verify_rules.py",),
     "flows/verify/stores.py": ("flows/test_verify_rules.py",),
     "flows/verify/databases.py": ("flows/test_verify_rules.py",),

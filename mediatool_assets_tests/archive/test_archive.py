@@ -18,6 +18,7 @@ from mediatool_assets.archive.gzip_members import FOOTER_BYTES, compress, footer
 from mediatool_assets.archive.reader import (
     ArchiveReader,
     LocalFile,
+    row_count,
     split_documents,
     split_lines,
 )
@@ -113,6 +114,30 @@ def test_only_the_table_s_bytes_are_read() -> None:
     source.reads.clear()
     assert read_rows(reader, "b") == big["b"]
     assert source.reads == [(member.blocks[0].offset, sum(block.length for block in member.blocks))]
+
+
+def test_small_files_are_read_ahead() -> None:
+    """64 KiB at once; what lies in them, or in the end of the archive, needs no request."""
+    noise = hashlib.shake_256(b"noise").digest(1 << 20)
+    data, _ = archive({}, {"first": b"1", "second": b"2", "large": noise, "last": b"3"})
+    source = MemoryBytes(data)
+    reader = ArchiveReader(source)
+    assert reader.read_file("last") == b"3"
+    assert source.reads == [(len(data) - (1 << 18), 1 << 18)]
+    source.reads.clear()
+    start = reader.member("first").blocks[0].offset
+    assert [reader.read_file(name) for name in ("first", "second", "first")] == [b"1", b"2", b"1"]
+    assert source.reads == [(start, 1 << 16)]
+    source.reads.clear()
+    assert reader.read_file("large") == noise
+    (large,) = reader.member("large").blocks
+    assert source.reads == [(large.offset, large.length)]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"a\n", b"\n\n", b"\na\n", b"a\n\nb\n\n"])
+def test_rows_are_counted_as_they_are_split(content: bytes) -> None:
+    """Empty ones too."""
+    assert row_count(content) == len(split_lines(content))
 
 
 def test_a_manifest_larger_than_the_tail() -> None:

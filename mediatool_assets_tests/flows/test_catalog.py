@@ -10,7 +10,8 @@ import pytest
 
 from mediatool_assets.domain import metadata, registry
 from mediatool_assets.domain.errors import DamagedInput, NotFound
-from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY, metadata_key
+from mediatool_assets.domain.keys import MARKS_KEY, METADATA_PREFIX, REGISTRY_KEY, metadata_key
+from mediatool_assets.domain.marks import Marks, encode
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
@@ -78,6 +79,10 @@ def test_read(objects: Watched) -> None:
     assert catalog.read(objects, Version.parse(VERSIONS[2])) == example(VERSIONS[2])
     with pytest.raises(NotFound, match=r"20250801-020000 is not a complete version.*versions"):
         catalog.read(objects, Version.parse("20250801-020000"))
+    with pytest.raises(NotFound, match=r"did you mean 20250621-143000.*\?"):
+        catalog.read(objects, Version.parse("20250621-143001"))
+    with pytest.raises(NotFound, match=r"json does not exist; `mediatool versions`"):
+        catalog.read(objects, Version.parse("19990909-095959"))
 
 
 @pytest.mark.parametrize("damage", [b"{}", b"", b"null", b"\xff", b"[" * 100_000])
@@ -165,6 +170,21 @@ def test_the_registry_is_held_against_the_metadata(objects: Watched) -> None:
     objects.put(REGISTRY_KEY, registry.encode((gone, first)), replacing=etag)
     assert catalog.registry(objects) == (first, *others)
     assert objects.listed == [METADATA_PREFIX]
+
+
+def test_the_registry_has_the_marks_of_today(
+    objects: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever its file says; marks that cannot be read are logged, and change nothing."""
+    plain = tuple(RegistryEntry.of(example(version)) for version in VERSIONS)
+    version = Version.parse(VERSIONS[1])
+    marks = Marks().promoting(version, version.moment, "ann")
+    objects.put(MARKS_KEY, encode(marks))
+    assert catalog.registry(objects) == tuple(entry.marked(marks) for entry in plain)
+    assert catalog.registry(objects) != plain
+    objects.put(MARKS_KEY, b"[", replacing=objects.get(MARKS_KEY)[1])
+    assert catalog.registry(objects) == plain
+    assert MARKS_KEY in caplog.text
 
 
 @pytest.mark.parametrize(
