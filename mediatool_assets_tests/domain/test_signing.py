@@ -137,6 +137,8 @@ def test_a_version_and_its_signature() -> None:
     """Who signed it is told from the trusted keys; what differs from the statement is forged."""
     plain = example(str(VERSION))
     statement = of_version(plain, content_digest(metadata_file.encode(plain)), 3, "before")
+    made = plain.databases_created
+    assert statement.databases == (made.postgres, made.mongodb)
     signed = msgspec.structs.replace(plain, proof=KEY.sign(encode_statement(statement)))
     data = metadata_file.encode(signed)
     assert authenticity(metadata_file.encode(plain), VERSION, TRUST).status == "unsigned"
