@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
+    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     OperationFailure,
@@ -35,7 +36,6 @@ from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.disk_space import full_disk
-from mediatool_assets.stores.mongodb_batches import RawBatches, insert
 from mediatool_assets.stores.mongodb_claim import (
     CLAIM,
     MARKER,
@@ -164,17 +164,16 @@ class MongoDocuments:
                     f"{where}: _id {identity(largest)} has {len(largest)} bytes, "
                     f"more than MongoDB's {_LARGEST}; split it in the model"
                 )
-            for batch, answer in insert(db, collection, documents):
-                refused = answer.get("writeErrors", [])
-                unconfirmed = answer.get("writeConcernError")
-                for each in filter(None, [*refused, unconfirmed]):
-                    if is_full(each.get("code"), each.get("errmsg")):
-                        raise self._full("a batch of documents was refused")
-                if refused or unconfirmed:
-                    raise CheckFailed(
-                        f"{where}: {refusal(refused, batch)}; correct the model or the rows, "
-                        "and load again"
-                    )
+            try:
+                db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
+            except BulkWriteError as error:
+                refused = error.details["writeErrors"] + error.details["writeConcernErrors"]
+                if any(is_full(each.get("code"), each.get("errmsg")) for each in refused):
+                    raise self._full("a batch of documents was refused") from None  # as below
+                raise CheckFailed(
+                    f"{where}: {refusal(error.details, documents)}; correct the model or the rows, "
+                    "and load again"
+                ) from None  # its details contain whole documents
 
     def create_indexes(
         self, database: str, collection: str, indexes: Sequence[dict[str, object]]
@@ -373,7 +372,7 @@ def _range(
     projection: dict[str, int] | None,
 ) -> Any:
     """A cursor of raw batches between bounds of the index, for ``_id`` values of all types."""
-    cursor = RawBatches(collection, {}, projection).hint("_id_").sort("_id", 1)
+    cursor = collection.find_raw_batches({}, projection).hint("_id_").sort("_id", 1)
     if first is not None:
         cursor = cursor.min([("_id", _raw_id(first))])
     if end is not None:

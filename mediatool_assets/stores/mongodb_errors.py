@@ -1,6 +1,6 @@
 """Translates MongoDB's errors into messages without values of documents, except ``_id``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import bson
@@ -22,11 +22,9 @@ def identity(document: bytes) -> str:
     return repr(bson.decode(document, PLAIN).get("_id"))[:80]
 
 
-def refusal(errors: Sequence[dict[str, Any]], documents: Sequence[bytes]) -> str:
-    """The number of refused documents of a batch, the first one's ``_id``, and the reason.
-
-    ``errors`` are mongod's, of single documents.
-    """
+def refusal(details: Mapping[str, Any], documents: Sequence[bytes]) -> str:
+    """The number of refused documents of a batch, the first one's ``_id``, and the reason."""
+    errors = details["writeErrors"]
     if not errors:
         return "the server did not confirm the write on enough members"
     return (
