@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -59,15 +60,22 @@ class UploadParts:
     def begin(self) -> str:
         """The id of the upload, which is started if necessary."""
         if self._created is None:
-            # An interrupt while the server answers must not lose the id, which abort() needs.
-            with ThreadPoolExecutor(1, thread_name_prefix="s3-begin") as thread:
-                self._created = thread.submit(
-                    self._target.client.create_multipart_upload,
-                    **self._where,
-                    ChecksumAlgorithm="SHA256",
-                    **self._target.options,
-                )
+            # Known before it is asked for: no interrupt loses an id that abort() needs.
+            self._created = Future()
+            Thread(target=self._create, args=[self._created], name="s3-begin").start()
         return self._created.result()["UploadId"]
+
+    def _create(self, created: "Future[CreateMultipartUploadOutputTypeDef]") -> None:
+        if not created.set_running_or_notify_cancel():
+            return
+        try:
+            created.set_result(
+                self._target.client.create_multipart_upload(
+                    **self._where, ChecksumAlgorithm="SHA256", **self._target.options
+                )
+            )
+        except BaseException as error:  # noqa: BLE001  # raised where the id is waited for
+            created.set_exception(error)
 
     def complete(self) -> None:
         """Make the object appear; raises ClientError if its key is taken."""
@@ -84,7 +92,8 @@ class UploadParts:
         for part in self.sent:
             part.cancel()
         wait(self.sent)
-        if self._created is not None and self._created.exception() is None:
+        created = self._created
+        if created is not None and not created.cancel() and created.exception() is None:
             self._target.client.abort_multipart_upload(**self._where, UploadId=self.begin())
 
 

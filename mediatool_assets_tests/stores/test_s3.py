@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -134,6 +135,27 @@ def test_an_interrupt_while_an_upload_begins(objects: S3Objects) -> None:
         sink.write(content(3 * PART))
     assert unfinished(objects) == []
     assert list(objects.list("")) == []
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_an_interrupt_before_an_upload_is_known(
+    objects: S3Objects, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    """Right before the thread that asks for it starts, or right after: none is left open."""
+    start = Thread.start
+
+    def interrupted(thread: Thread) -> None:
+        if thread.name != "s3-begin":
+            return start(thread)
+        if started:
+            start(thread)
+            thread.join()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), objects.create("k") as sink:
+        sink.write(content(3 * PART))
+    assert unfinished(objects) == []
 
 
 @pytest.mark.parametrize("size", [1, 2 * PART])
