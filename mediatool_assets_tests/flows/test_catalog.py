@@ -14,6 +14,7 @@ from mediatool_assets.domain.keys import MARKS_KEY, METADATA_PREFIX, REGISTRY_KE
 from mediatool_assets.domain.marks import Marks, encode
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.registry import RegistryEntry
+from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets_tests.metadata_examples import example
@@ -199,3 +200,30 @@ def test_a_lost_registry(objects: Watched, damage: bytes | None) -> None:
     assert catalog.registry(objects) == tuple(
         RegistryEntry.of(example(version)) for version in VERSIONS
     )
+
+
+@dataclass(frozen=True)
+class Vanishing(DirectoryObjects):
+    """A bucket in which one object is deleted after it was listed."""
+
+    gone: str = ""
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """Read an object that is still there."""
+        if key == self.gone:
+            raise NotFound(f"{key} does not exist")
+        return super().get(key)
+
+
+def test_a_version_that_is_deleted_meanwhile_is_left_out(objects: Watched) -> None:
+    """Those after it are told."""
+    first, *others = VERSIONS
+    vanishing = Vanishing(objects.root, gone=metadata_key(Version.parse(first)))
+    assert [each.timestamp for each in catalog.complete_versions(vanishing)] == others
+
+
+def test_the_source_of_a_version(objects: Watched) -> None:
+    """By its metadata; a version without metadata and raw archive has none."""
+    found = catalog.source_of(objects, Version.parse(VERSIONS[0]))
+    assert found == SourceIdentity.of(example(VERSIONS[0]).source)
+    assert catalog.source_of(objects, Version.parse("20250101-020000")) is None

@@ -22,8 +22,9 @@ from mediatool_assets.domain.chain import (
     entry_key,
     of_version,
 )
-from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.errors import Misuse, NotAuthentic
 from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.version import Version
@@ -242,6 +243,33 @@ def test_writers_at_once_make_one_chain(tmp_path: Path) -> None:
         list(threads.map(lambda day: add(objects, named(day)), range(1, 13)))
     found = check(objects)
     assert (found.findings, found.newest.number, found.versions) == ([], 12, 12)
+
+
+def test_another_raw_archive_of_a_signed_version_is_refused(chain: DirectoryObjects) -> None:
+    """Its metadata was removed and its archive replaced; a deleted version may come again."""
+
+    def made(digest: str) -> Metadata:
+        metadata = example(str(named(9)))
+        raw = msgspec.structs.replace(metadata.exports.raw, digest=digest)
+        exports = msgspec.structs.replace(metadata.exports, raw=raw)
+        return msgspec.structs.replace(metadata, exports=exports)
+
+    append_version(chain, KEY, made("1" * 64))
+    append_version(chain, KEY, made("1" * 64))
+    with pytest.raises(NotAuthentic, match=f"{named(9)} was signed before, with the raw archive"):
+        append_version(chain, KEY, made("0" * 64))
+    append_deletion(chain, KEY, named(9), "old")
+    append_version(chain, KEY, made("0" * 64))
+
+
+def test_an_entry_names_the_databases_that_were_made(chain: DirectoryObjects) -> None:
+    """Both, or the one that there is."""
+    metadata = example(str(FIRST))
+    made = metadata.databases_created
+    assert of_version(metadata, "", 1, "").databases == (made.postgres, made.mongodb)
+    alone = msgspec.structs.replace(made, postgres=None)
+    without = msgspec.structs.replace(metadata, databases_created=alone)
+    assert of_version(without, "", 1, "").databases == (made.mongodb,)
 
 
 def test_a_retry_that_signs_again_is_no_finding(tmp_path: Path) -> None:
