@@ -22,6 +22,8 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.version import day_on_time
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.s3_deletion import S3Deletion
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 
@@ -82,7 +84,10 @@ def test_only_the_count_of_the_source_blocks(defs: dg.Definitions) -> None:
 
 
 def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
-    defs: dg.Definitions, instance: dg.DagsterInstance, bucket_objects: ObjectStore
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    bucket_objects: S3Objects,
+    request: pytest.FixtureRequest,
 ) -> None:
     """The check of the damaged table fails, and nothing after it runs."""
     raw = dg.define_asset_job("raw_only", dg.AssetSelection.groups("raw"))
@@ -92,6 +97,7 @@ def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
     assert run is not None
     version = Version.parse(run.tags["mediatool/version"])
     _damage(bucket_objects, version)
+    request.addfinalizer(lambda: S3Deletion(bucket_objects).remove(archive_key("raw", version)))
     result = defs.resolve_job_def("daily_export").execute_in_process(
         partition_key=today(),
         instance=instance,
