@@ -39,7 +39,8 @@ class Session:
         """The text, with --source in the commands to run, if this one was given it."""
         if self.source is None:
             return text
-        return re.sub(r"(^|`)mediatool (?=[a-z])", rf"\1mediatool --source {self.source} ", text)
+        named = f"mediatool --source {self.source} "  # no pattern: it may have a backslash
+        return re.sub(r"(?:(?<=`)|^)mediatool (?=[a-z])", lambda _: named, text)
 
 
 SESSION = Session()

@@ -245,6 +245,16 @@ def test_what_every_command_takes_stands_before_or_behind_it(
     assert SESSION.quiet
 
 
+def test_a_source_with_a_backslash_is_named(
+    mediatool: Run, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong name ends with a message, whatever is in it."""
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "")  # is restored after the test
+    result = mediatool("latest", "--source", "a\\1")
+    assert (result.code, "Traceback" in result.err) == (2, False)
+    assert "a\\1" in result.err
+
+
 @pytest.mark.parametrize("words", [("--source", "shop", "latest"), ("latest", "--source", "shop")])
 def test_advice_names_the_source_that_was_asked_for(
     mediatool: Run,
