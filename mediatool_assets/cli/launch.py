@@ -22,7 +22,7 @@ from mediatool_assets.domain.progress import RunOutcome, decode
 from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress
-from mediatool_assets.stores.private_files import private_directory
+from mediatool_assets.stores.private_files import owner_only, private_directory
 
 _GRACE_SECONDS = 30.0  # time after an interrupt to abort an upload and record the run as canceled
 
@@ -68,7 +68,7 @@ def launch(
     log = home / "logs" / f"{job}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
     begun = str(version) if version else None
     request = {"job": job, "partition": partition, "version": begun, "config": dict(config)}
-    with log.open("wb") as stderr:
+    with open(log, "xb", opener=owner_only) as stderr:
         process = subprocess.Popen(
             tethered([sys.executable, "-m", "mediatool_assets.defs.launch"], signal.SIGUSR1),
             stdin=subprocess.PIPE,

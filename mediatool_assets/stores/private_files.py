@@ -15,11 +15,16 @@ def private_directory(path: Path) -> Path:
     return path
 
 
+def owner_only(path: str, flags: int) -> int:
+    """An ``opener`` for ``open``: a file that it creates has mode 0600."""
+    return os.open(path, flags, 0o600)
+
+
 def write_private(path: Path, text: str, owner: int | None = None) -> None:
     """Write a file with mode 0600, whole or not at all."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - pathlib cannot open a descriptor
+    with open(draft, "x", opener=owner_only) as file:
         file.write(text)
     if owner is not None:
         os.chown(draft, owner, owner)

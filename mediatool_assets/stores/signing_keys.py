@@ -1,12 +1,12 @@
 """Loads the keys of the settings, from the setting itself or from files."""
 
-import os
 from pathlib import Path
 
 from mediatool_assets.domain.authenticity import Trust
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.signing import PublicKey, SigningKey, TrustedKey, trusted_keys
+from mediatool_assets.stores.private_files import owner_only
 
 SIGNING_KEY, TRUSTED_KEYS = "signing.key", "trusted.keys"
 """The names of the two files of a pair."""
@@ -53,10 +53,9 @@ def write_pair(folder: Path, key: SigningKey) -> PublicKey:
     folder.mkdir(parents=True, exist_ok=True)
     secret = folder / SIGNING_KEY
     try:
-        handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(secret, "x", opener=owner_only) as file:
+            file.write(key.reveal() + "\n")
     except FileExistsError as error:
         raise Refused(f"{secret} already exists; move it, or name another folder") from error
-    with os.fdopen(handle, "w") as file:
-        file.write(key.reveal() + "\n")
     (folder / TRUSTED_KEYS).write_text(f"{key.public}\n")
     return key.public

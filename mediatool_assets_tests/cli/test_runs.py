@@ -2,6 +2,7 @@
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,6 +120,8 @@ def test_a_stopped_export_leaves_nothing_and_the_next_succeeds(
     assert shown["exports"]["raw"]["rows"] == ROWS
     registry = tmp_path / "mongodb-versions.json"
     assert [entry["version"] for entry in json.loads(registry.read_text())] == [version]
+    logs = list((tmp_path / "logs").iterdir())
+    assert {stat.S_IMODE(log.stat().st_mode) for log in logs} == {0o600}
     verified = mediatool("verify", version)
     assert (verified.code, verified.err) == (0, "")
 

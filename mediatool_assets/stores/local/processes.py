@@ -1,7 +1,6 @@
 """Server processes: started detached, identified later, and stopped gracefully."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from mediatool_assets.domain.errors import Refused, Unreachable
+from mediatool_assets.stores.private_files import owner_only
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 60.0  # far more than the slowest start measured (7 s on 2 cores), for slow disks
@@ -99,7 +99,7 @@ def running(directory: Path) -> psutil.Process | None:
 def start(server: Server) -> psutil.Process:
     """Start the server and return when it answers; raises ServerFailed with its last log lines."""
     _rotate(server.log)
-    with open(server.log, "ab", opener=_private) as log:
+    with open(server.log, "ab", opener=owner_only) as log:
         launched = subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, "sh", *server.argv],
             cwd=server.directory,
@@ -122,10 +122,6 @@ def start(server: Server) -> psutil.Process:
         raise _died(server) from None
     wait_until_ready(server, process)
     return process
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def wait_until_ready(server: Server, process: psutil.Process) -> None:
