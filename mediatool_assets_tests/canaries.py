@@ -79,7 +79,7 @@ def attacks(canaries: Canaries) -> list[str]:
     """Statements that harm a canary when somebody with the rights executes them."""
     folder, name = canaries.folder, canaries.database
     return [
-        f"COPY (SELECT 1) TO PROGRAM 'touch {folder}/program'",
+        f"COPY (SELECT 1) TO PROGRAM 'cat > {folder}/program'",
         f"COPY (SELECT 1) TO '{folder}/file'",
         f"SELECT pg_catalog.lo_export(pg_catalog.lo_from_bytea(0, '\\x41'), '{folder}/object')",
         "DO $x$ BEGIN PERFORM pg_read_file('/etc/passwd'); UPDATE pg_database SET"

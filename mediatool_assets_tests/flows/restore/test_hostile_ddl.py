@@ -121,7 +121,7 @@ def test_a_superuser_s_index_runs_nothing_either(place: Place, name: str, birds:
     """The planner calls an index's constant expressions as whoever reads the table."""
     place.run(HOUSES)
     made, _ = place.export()
-    write = f"COPY (SELECT 1) TO PROGRAM ''touch {birds.folder}/planned''"
+    write = f"COPY (SELECT 1) TO PROGRAM ''cat > {birds.folder}/planned''"
     version = with_ddl(place, made, lambda text: text.replace("'SELECT 1'", f"'{write}'"))
     place.restore(version, name)
     with place.target.database(name, "media_tool").snapshot() as snapshot:
