@@ -22,7 +22,7 @@ from mediatool_assets_tests.drills.test_ui_backfill import BACKFILL, ended
 
 pytestmark = pytest.mark.timeout(900)  # three minutes alone, more beside other work
 
-EXPORTED = tuple(Version(datetime(2025, 8, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
+EXPORTED = tuple(Version(datetime(2025, 8, day, 3, tzinfo=UTC)) for day in (1, 2))
 NOTHING = "2025-08-09"  # a day of which there is neither archive nor export
 
 LAYERS = ("raw", "transformed", "mongodb", "version", "reports", "postgres")
@@ -98,28 +98,27 @@ def _statuses(url: str, day: str) -> tuple[dict[str, set[str]], set[str | None]]
 
 @pytest.mark.usefixtures("small_source")
 def test_the_asset_graph_backfills_every_layer_some_of_them_and_one_asset(tmp_path: Path) -> None:
-    """All layers of a range; two layers, of a day that is there and one that is not; one asset.
+    """All layers of a day; two layers, of a day that is there and one that is not; one asset.
 
     A day that has nothing to be made from is refused by its first step, and nothing becomes red.
     """
     objects = S3Objects.of(Settings.parse(os.environ))
     for version in EXPORTED:
         export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
-    first, second, third = (version.partition for version in EXPORTED)
+    first, second = (version.partition for version in EXPORTED)
     with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
         _wait_for("the code location", lambda: _loaded(url))
         one = [{"path": ["transformed", "campaigns"]}, {"path": ["raw", "campaigns"]}]
         asked = {
-            "all layers": _materialized(url, _keys(*LAYERS), [first, second]),
-            "two layers": _materialized(url, _keys("raw", "transformed"), [second, third]),
+            "all layers": _materialized(url, _keys(*LAYERS), [first]),
+            "two layers": _materialized(url, _keys("raw", "transformed"), [first, second]),
             "one asset": _materialized(url, one, [today()]),
         }
         for what, backfill in asked.items():
             status = _wait_for(what, partial(ended, url, backfill))["status"]
             assert status == "COMPLETED_SUCCESS", (what, log.read_text()[-4000:])
-        for day in (first, second):
-            by_status, _ = _statuses(url, day)
-            assert set(by_status) == {"MATERIALIZED"}
+        by_status, _ = _statuses(url, first)
+        assert set(by_status) == {"MATERIALIZED"}
         refused = _materialized(url, _keys(*LAYERS), [NOTHING])
         status = _wait_for("the refusal", lambda: ended(url, refused))["status"]
         assert status == "COMPLETED_FAILED"
@@ -129,8 +128,9 @@ def test_the_asset_graph_backfills_every_layer_some_of_them_and_one_asset(tmp_pa
         [run] = _ask(url, RUNS, backfill=refused)["runsOrError"]["results"]
         failed = [step["stepKey"] for step in run["stepStats"] if step["status"] == "FAILURE"]
         assert (run["status"], failed) == ("CANCELED", ["export"])
-    for version in EXPORTED[:2]:
-        assert catalog.latest(objects, version.partition).version == version
+    assert catalog.latest(objects, first).version == EXPORTED[0]
     assert catalog.read(objects, EXPORTED[0]).source.type == "rds"
-    by_kind = {k: list(objects.list(f"postgres-exports/{k}/{third}/")) for k in ("raw", "metadata")}
+    by_kind = {
+        k: list(objects.list(f"postgres-exports/{k}/{second}/")) for k in ("raw", "metadata")
+    }
     assert (len(by_kind["raw"]), by_kind["metadata"]) == (1, [])
