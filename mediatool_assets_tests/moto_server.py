@@ -1,11 +1,13 @@
-"""moto, for what the local S3 server does not offer: cold tiers, KMS, RDS. It enforces nothing."""
+"""moto, for what the local S3 server does not offer: cold tiers, KMS, RDS. It enforces nothing.
+
+It is imported where it is used: it takes a second, and every process of a run collects all tests.
+"""
 
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from mediatool_assets.stores.s3 import S3Objects
 
@@ -17,6 +19,8 @@ QUIET = pytest.mark.filterwarnings(
 @contextmanager
 def moto_server() -> Iterator[str]:
     """The URL of a server, with credentials and a region in the environment; it ends here."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415  # see above
+
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "moto")
@@ -36,3 +40,22 @@ def moto_bucket() -> Iterator[S3Objects]:
         objects = S3Objects(f"bucket-{uuid.uuid4()}", url, "alias/backups")
         objects.client.create_bucket(Bucket=objects.bucket)
         yield objects
+
+
+@contextmanager
+def moto_in_process() -> Iterator[None]:
+    """Amazon's own addresses answered within this process."""
+    from moto import mock_aws  # noqa: PLC0415  # see above
+
+    with mock_aws():
+        yield
+
+
+@contextmanager
+def slow_cold_storage() -> Iterator[None]:
+    """A copy from a cold tier takes two looks to be there: asked for, on its way, there."""
+    from moto.moto_api import state_manager  # noqa: PLC0415  # see above
+
+    state_manager.set_transition("s3::keyrestore", {"progression": "manual", "times": 1})
+    yield
+    state_manager.unset_transition("s3::keyrestore")

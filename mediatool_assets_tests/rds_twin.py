@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto.rds.models import rds_backends
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.rds import RdsInstance
@@ -36,7 +35,7 @@ class RdsTwin:
 
     @property
     def _backend(self) -> Any:
-        return rds_backends["123456789012"]["us-east-1"]
+        return _backends()["123456789012"]["us-east-1"]
 
     def instance(self, **settings: str) -> RdsInstance:
         """The store of it."""
@@ -67,6 +66,13 @@ class RdsTwin:
         _set(self._backend.export_tasks[name], changes)
 
 
+def _backends() -> Any:
+    """moto's own state; an import that takes more than a second, and few tests use."""
+    from moto.rds.models import rds_backends  # noqa: PLC0415  # as above
+
+    return rds_backends
+
+
 def _set(thing: object, changes: dict[str, object]) -> None:
     for name, value in changes.items():
         setattr(thing, name, value)
@@ -77,7 +83,7 @@ def rds_twin() -> Iterator[RdsTwin]:
     """An account with two instances, where AWS's own variables point to."""
     with pytest.MonkeyPatch.context() as patch, moto_server() as url:
         patch.setenv("AWS_ENDPOINT_URL_RDS", url)
-        rds_backends.reset()
+        _backends().reset()
         client = boto3.session.Session().client("rds")  # the default one keeps its credentials
         for name in (INSTANCE, "other"):
             client.create_db_instance(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +14,26 @@ import pytest
 import yaml
 from dagster._config import process_config, resolve_to_config_type
 from dagster._core.instance.ref import InstanceRef
-from dagster_aws.ecs import EcsRunLauncher
-from dagster_k8s import K8sRunLauncher
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
 
 @pytest.mark.parametrize(
-    ("platform", "launcher"), [("ecs", EcsRunLauncher), ("kubernetes", K8sRunLauncher)]
+    ("platform", "launcher"),
+    [("ecs", "dagster_aws.ecs.EcsRunLauncher"), ("kubernetes", "dagster_k8s.K8sRunLauncher")],
 )
 def test_dagster_takes_the_instance(
-    platform: str, launcher: type[EcsRunLauncher | K8sRunLauncher], monkeypatch: pytest.MonkeyPatch
+    platform: str, launcher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its settings are known, and the launcher gets what its class asks for."""
     monkeypatch.setenv("MEDIATOOL_ECS_TASK_DEFINITION", "mediatool-run")
     monkeypatch.setenv("MEDIATOOL_IMAGE", "mediatool:1")
     given = InstanceRef.from_dir(str(DEPLOY / platform)).run_launcher_data
     assert given is not None
-    assert given.class_name == launcher.__name__
+    assert f"{given.module_name}.{given.class_name}" == launcher
+    made = getattr(import_module(given.module_name), given.class_name)
     config = process_config(
-        resolve_to_config_type(
-            launcher.config_type()  # type: ignore[no-untyped-call]  # Dagster has it so
-        ),
-        yaml.safe_load(given.config_yaml),
+        resolve_to_config_type(made.config_type()), yaml.safe_load(given.config_yaml)
     )
     assert config.success, config.errors
 

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.moto_server import QUIET, moto_in_process
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:datetime.datetime.utcnow:DeprecationWarning"  # moto's own, under Python 3.12
-)
+pytestmark = QUIET
 
 NAME = "media-tool-backups"
 
@@ -32,7 +30,7 @@ def amazon(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    with mock_aws():
+    with moto_in_process():
         boto3.client("s3").create_bucket(Bucket=NAME)
         yield
 

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.moto_api import state_manager
 
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.cli.test_versions import NEW, OLD, _complete
-from mediatool_assets_tests.moto_server import QUIET, moto_bucket
+from mediatool_assets_tests.moto_server import QUIET, moto_bucket, slow_cold_storage
 
 pytestmark = QUIET
 
@@ -19,7 +18,7 @@ pytestmark = QUIET
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nowhere: Path) -> Iterator[S3Objects]:
     """Two complete versions whose raw archives are in GLACIER; a copy takes two looks to come."""
-    with moto_bucket() as objects:
+    with moto_bucket() as objects, slow_cold_storage():
         monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
         monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", objects.endpoint_url or "")
         for version in map(Version.parse, (OLD, NEW)):
@@ -29,9 +28,7 @@ def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nowhere: Path) -> Iter
             objects.client.put_object(
                 Bucket=objects.bucket, Key=key, Body=data, StorageClass="GLACIER"
             )
-        state_manager.set_transition("s3::keyrestore", {"progression": "manual", "times": 1})
         yield objects
-        state_manager.unset_transition("s3::keyrestore")
 
 
 def test_fetch_asks_says_when_and_fetches(mediatool: Run, cold: S3Objects, tmp_path: Path) -> None:

@@ -59,10 +59,16 @@ def evaluations(
 
 
 def checked(day: Day, *keys: dg.AssetCheckKey) -> Mapping[tuple[str, str], dg.AssetCheckEvaluation]:
-    """What the checks find when they are run again alone, in the day's partition."""
+    """What the checks find of the day's version when they are run again alone."""
     job = day.defs.resolve_implicit_global_asset_job_def()
     alone = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))
-    return evaluations(alone.execute_in_process(partition_key=day.partition, instance=day.instance))
+    return evaluations(
+        alone.execute_in_process(
+            partition_key=day.partition,
+            instance=day.instance,
+            tags={"mediatool/version": str(day.version)},
+        )
+    )
 
 
 def test_a_good_day_passes_every_check_in_its_partition(day: Day) -> None:

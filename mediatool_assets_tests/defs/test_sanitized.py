@@ -56,24 +56,31 @@ def rules(tmp_path: Path) -> Path:
     return path
 
 
+def copies(objects: ObjectStore) -> list[str]:
+    """The keys of all that was made of sanitized versions."""
+    return [info.key for info in objects.list("postgres-exports/sanitized/")]
+
+
 def test_no_key_no_run(day: Day, bucket_objects: ObjectStore) -> None:
     """The step says in one line what is missing, is not tried again, and leaves nothing."""
+    before = copies(bucket_objects)
     result = run(day, MEDIATOOL_MASKING_KEY="")
     assert not result.success
     assert "MEDIATOOL_MASKING_KEY is not set; `openssl rand -hex 32` makes one" in failure(result)
     assert not [e for e in result.all_events if e.is_step_up_for_retry]
-    assert list(bucket_objects.list("postgres-exports/sanitized/")) == []
+    assert copies(bucket_objects) == before
 
 
 def test_a_table_without_rules_ends_the_run(
     day: Day, bucket_objects: ObjectStore, rules: Path
 ) -> None:
     """A new column is named in the step's failure, and nothing is published."""
+    before = copies(bucket_objects)
     rules.write_text(RULES.replace("    budget: noise 20\n", ""))
     result = run(day, MEDIATOOL_MASKING_KEY=KEY, MEDIATOOL_MASKING_RULES=str(rules))
     assert not result.success
     assert "campaigns.budget (numeric(12,2)) is not classified" in failure(result)
-    assert list(bucket_objects.list("postgres-exports/sanitized/")) == []
+    assert copies(bucket_objects) == before
 
 
 def test_the_copy_and_its_proof(day: Day, bucket_objects: ObjectStore, rules: Path) -> None:
@@ -84,8 +91,7 @@ def test_the_copy_and_its_proof(day: Day, bucket_objects: ObjectStore, rules: Pa
     key = archive_key("sanitized", day.version)
     assert key == f"postgres-exports/sanitized/{day.partition}/{day.version}-sanitized.tar.gz"
     stem = key.removesuffix(".tar.gz")
-    found = [info.key for info in bucket_objects.list("postgres-exports/sanitized/")]
-    assert found == [f"{stem}-report.html", f"{stem}-report.json", key]
+    assert copies(bucket_objects) == [f"{stem}-report.html", f"{stem}-report.json", key]
     assert faults(f"{stem}-report.json", bucket_objects.get(f"{stem}-report.json")[0]) == []
     report = json.loads(bucket_objects.get(f"{stem}-report.json")[0])
     assert report["proof"]["leaks"] == []

@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
-import dask
-from distributed import LocalCluster
 
 from mediatool_assets.definitions import definitions
 from mediatool_assets.defs.reports import report_asset
@@ -95,6 +93,9 @@ def _threads() -> Iterator[str]:
 
     Its profiler asks for the frames of all threads, which may lock this process up for good.
     """
+    import dask  # noqa: PLC0415  # half a second, for these drills alone
+    from distributed import LocalCluster  # noqa: PLC0415  # as above
+
     dask.config.set({"distributed.worker.profile.enabled": False})
     with LocalCluster(  # type: ignore[no-untyped-call]  # distributed has types in part
         n_workers=1,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from distributed import Client, Security
 
 from mediatool_assets.archive.streaming import stream
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
@@ -54,6 +53,8 @@ def cluster(stack: Stack, tmp_path: Path) -> Iterator[Cluster]:
     Each has a temporary folder of its own, as on a machine of its own, and the stack's credentials.
     They talk to each other and to the coordinator by TLS alone.
     """
+    from distributed import Client, Security  # noqa: PLC0415  # half a second, for this file alone
+
     pem, key = certificate(_folder(tmp_path / "tls"))
     tls = ["--tls-ca-file", str(pem), "--tls-cert", str(pem), "--tls-key", str(key)]
     known = tmp_path / "scheduler.json"

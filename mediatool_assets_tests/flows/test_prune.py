@@ -11,7 +11,6 @@ import msgspec
 import psycopg
 import pymongo
 import pytest
-from moto.server import ThreadedMotoServer
 from psycopg import sql
 
 from mediatool_assets.domain import metadata as metadata_file
@@ -44,6 +43,7 @@ from mediatool_assets.stores.s3_bucket import S3Bucket
 from mediatool_assets.stores.s3_deletion import S3Deletion
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.metadata_examples import example
+from mediatool_assets_tests.moto_server import moto_server
 
 NOW = datetime.now(UTC) + timedelta(days=40)
 """Later than every object of the tests was written: all of them are 40 days old."""
@@ -394,18 +394,12 @@ def test_a_database_in_use_is_not_torn_away(world: World) -> None:
 
 
 @pytest.fixture
-def lockable(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Objects]:
+def lockable() -> Iterator[S3Objects]:
     """A bucket of moto's with Object Lock and lifecycle rules, which the local server lacks."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "moto")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    objects = S3Objects(f"bucket-{uuid.uuid4()}", f"http://{host}:{port}")
-    objects.client.create_bucket(Bucket=objects.bucket, ObjectLockEnabledForBucket=True)
-    yield objects
-    server.stop()
+    with moto_server() as url:
+        objects = S3Objects(f"bucket-{uuid.uuid4()}", url)
+        objects.client.create_bucket(Bucket=objects.bucket, ObjectLockEnabledForBucket=True)
+        yield objects
 
 
 def test_object_lock_holds(lockable: S3Objects, tmp_path: Any) -> None:

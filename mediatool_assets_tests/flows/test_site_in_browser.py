@@ -3,14 +3,16 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from mediatool_assets.flows.site import write
 from mediatool_assets_tests.made_up_site import fill
 from mediatool_assets_tests.twins import DirectoryObjects
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CHROMIUM = "chromium"
 
@@ -58,8 +60,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator["Browser"]:
     """The system's Chromium, which scripts/test-servers.sh installs."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # for this file alone
+
     path = shutil.which(CHROMIUM)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
@@ -70,7 +74,7 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_every_page_is_readable(
-    browser: Browser, site: Path, width: int, scheme: Literal["light", "dark"]
+    browser: "Browser", site: Path, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     """Nothing overflows, no error, no text below 11 px or of weak contrast, two cards a row."""
     problems: list[str] = []
@@ -94,7 +98,7 @@ def test_every_page_is_readable(
     assert problems == []
 
 
-def test_tables_sort_by_keyboard(browser: Browser, site: Path) -> None:
+def test_tables_sort_by_keyboard(browser: "Browser", site: Path) -> None:
     """Tab reaches the heading of a column, Enter sorts by it, and a screen reader is told."""
     page = browser.new_page()
     page.set_default_timeout(300_000)
@@ -109,7 +113,7 @@ def test_tables_sort_by_keyboard(browser: Browser, site: Path) -> None:
     page.close()
 
 
-def test_links_are_followed_from_the_calendar_to_a_report(browser: Browser, site: Path) -> None:
+def test_links_are_followed_from_the_calendar_to_a_report(browser: "Browser", site: Path) -> None:
     """By a click each: the day, its metrics, the day before."""
     page = browser.new_page()
     page.set_default_timeout(300_000)

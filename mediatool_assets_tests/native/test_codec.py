@@ -77,7 +77,7 @@ def needs(table: Table) -> list[GatherRequest]:
     ]
 
 
-FEW = min(40, settings().max_examples)
+FEW = min(25, settings().max_examples)
 patient = settings(deadline=None, max_examples=FEW)  # a row of every type takes a while to draw
 
 
@@ -222,10 +222,11 @@ def test_what_is_too_large_is_refused_as_by_python(codec: ctypes.CDLL) -> None:
     """A document above MongoDB's 16 MiB, beside one that is not."""
     table = Table("large", (column("id", "integer"), column("x"), column("y", "integer[]")))
     small = b'{"id":1,"x":"a","y":null}'
-    for size in (1 << 24, (1 << 25) + 1):
-        same(codec, [small, b'{"id":2,"x":"%b","y":null}' % (b"x" * size)], table)
+    same(codec, [small, b'{"id":2,"x":"%b","y":null}' % (b"x" * (1 << 24))], table)
+    # its lines of COPY and columns have no such limit: one size is enough for them
+    same_documents(codec, [small, b'{"id":2,"x":"%b","y":null}' % (b"x" * ((1 << 25) + 1))], table)
     many = b",".join([b"7"] * 1_400_000)
-    same(codec, [small, b'{"id":2,"x":"a","y":[%b]}' % many], table)
+    same_documents(codec, [small, b'{"id":2,"x":"a","y":[%b]}' % many], table)
 
 
 PLAN = (

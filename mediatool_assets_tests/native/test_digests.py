@@ -41,7 +41,7 @@ from mediatool_assets_tests.native.rows_of_types import (
 from mediatool_assets_tests.native.test_codec import PIECES, TYPES, USUAL
 from mediatool_assets_tests.raw_archives import column
 
-FEW = min(40, settings().max_examples)
+FEW = min(25, settings().max_examples)
 patient = settings(deadline=None, max_examples=FEW)  # a row of every type takes a while to draw
 
 

@@ -8,18 +8,16 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from mediatool_assets.domain.alerts import Alert, Observations, Problem
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.alert_channels import LogChannel, SnsTopic, Webhook, channels
+from mediatool_assets_tests.moto_server import QUIET, moto_server
 from mediatool_assets_tests.receiver import SECRET, Receiver, receiver
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:datetime.datetime.utcnow:DeprecationWarning"  # moto's own, under Python 3.12
-)
+pytestmark = QUIET
 
 
 def _alert() -> Alert:
@@ -120,14 +118,9 @@ def test_the_log_gets_one_line_of_json(caplog: pytest.LogCaptureFixture) -> None
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """moto as AWS."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "moto")
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    yield
-    server.stop()
+    with moto_server() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        yield
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS
 from mediatool_assets.domain.bucket.changes import Change
@@ -18,10 +17,9 @@ from mediatool_assets.flows.costs.inventory import active
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
 from mediatool_assets.stores.s3_inventory import S3Inventory
+from mediatool_assets_tests.moto_server import QUIET, moto_in_process
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:datetime.datetime.utcnow:DeprecationWarning"  # moto's own, under Python 3.12
-)
+pytestmark = QUIET
 
 NAME = "media-tool-backups"
 LOGS = "access-logs-of-media-tool"
@@ -35,7 +33,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Bucket]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "moto")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
+    with moto_in_process():
         client = boto3.client("s3")
         client.create_bucket(Bucket=NAME)
         client.create_bucket(Bucket=LOGS)

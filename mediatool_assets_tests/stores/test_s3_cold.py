@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from moto.moto_api import state_manager
 
 from mediatool_assets.domain.errors import InColdStorage
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_cold import HOURS, RetrievalOptions
-from mediatool_assets_tests.moto_server import QUIET, moto_bucket
+from mediatool_assets_tests.moto_server import QUIET, moto_bucket, slow_cold_storage
 
 pytestmark = QUIET
 
@@ -27,10 +26,9 @@ def bucket() -> Iterator[S3Objects]:
 
 @pytest.fixture
 def moto(bucket: S3Objects) -> Iterator[S3Objects]:
-    """It, where a copy takes two looks to be there: asked for, on its way, there."""
-    state_manager.set_transition("s3::keyrestore", {"progression": "manual", "times": 1})
-    yield bucket
-    state_manager.unset_transition("s3::keyrestore")
+    """It, where a copy takes two looks to be there."""
+    with slow_cold_storage():
+        yield bucket
 
 
 def _cold(moto: S3Objects, key: str, tier: Any) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import spacy
 
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.keys import archive_key
@@ -24,6 +23,8 @@ ROWS = [
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of a language that knows one person."""
+    import spacy  # noqa: PLC0415  # a second, for this test alone
+
     made = spacy.blank("en")
     ruler = made.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "PERSON", "pattern": "Perdita Larkspur"}])  # type: ignore[attr-defined]
