@@ -63,7 +63,7 @@ test-nightly: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -m nightly -n 2 --dist loadfile mediatool_assets_tests/drills
 
 # They start programs or servers, and native/ compiles the codec: run it after a change to rows.c.
-SLOW := cli defs drills native stores
+SLOW := cli defs drills native stores test_dg.py test_wheel.py flows/test_load_killed_mongod.py
 test-fast: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers and not nightly' \
 		$(SLOW:%=--ignore mediatool_assets_tests/%)

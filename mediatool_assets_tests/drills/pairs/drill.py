@@ -1,6 +1,5 @@
 """Runs pairs of commands on one home, and judges each."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -96,8 +95,3 @@ def table(outcomes: Iterable[Outcome]) -> str:
     lines = [f"{name}: {count} times {code}" for (name, code), count in sorted(codes.items())]
     bad = [o for o in found if o.problems]
     return "\n".join([*lines, *map(str, bad), f"{len(found)} pairs, {len(bad)} with a problem"])
-
-
-def stopwatch() -> float:
-    """A time in seconds, for differences."""
-    return time.monotonic()
