@@ -300,4 +300,4 @@ def _watch(process: subprocess.Popen[str], arguments: set[str]) -> None:
                 arguments.add(" ".join(each.cmdline()))
         except psutil.NoSuchProcess:
             continue
-        time.sleep(0.1)  # a look at all processes of the machine takes some of it
+        time.sleep(0.25)  # a look at all processes of the machine takes some of it
