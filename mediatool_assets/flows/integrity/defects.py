@@ -44,7 +44,7 @@ from mediatool_assets.flows.integrity.readers import (
 from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout
 from mediatool_assets.flows.workers.ordered_results import in_order
 
-OWNER = "(the document that it lies in)"
+OWNER = "(the document that it is in)"
 """The name of the field in a defect of an embedded row that is not in its owner's document."""
 
 Places = dict[Digest, Found]

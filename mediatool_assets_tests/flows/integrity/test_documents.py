@@ -163,7 +163,7 @@ def test_an_embedded_row_in_another_document_is_named(made: Made) -> None:
             {"_id": one["_id"]}, {"$push": {"mediaPlans": {"$each": [plan], "$position": 0}}}
         )
     [defect] = failed(found, "values")["line_item_media_buys"].defects
-    assert (defect.what, defect.field) == ("differs", "(the document that it lies in)")
+    assert (defect.what, defect.field) == ("differs", "(the document that it is in)")
     assert key(defect) == {"id": raw_text(plan["id"])}
 
 
