@@ -24,7 +24,7 @@ from mediatool_assets.stores.s3 import S3Objects
 class OpenVersion(Mapping[str, TableRows]):
     """One version, opened for reading: a mapping of its tables by name.
 
-    A value is read when it is asked for: row by row, or whole with ``to_arrow``, ``to_pandas``,
+    Values are read on demand: row by row, or whole with ``to_arrow``, ``to_pandas``,
     ``to_polars`` or ``to_duckdb``.
     """
 
@@ -72,9 +72,9 @@ def open_version(
 ) -> OpenVersion:
     """Open a version: ``20261127-020000``, ``2026-11-27``, ``latest`` or ``latest~1``.
 
-    With ``sanitized`` the tables are those of its sanitized copy. Where keys are trusted, one of
-    them has to have signed the version, or with ``allow_unsigned`` nobody. Raises NotFound, Misuse,
-    Unreachable; BadSettings where no server is known.
+    With ``sanitized`` the tables are those of its sanitized copy. If MEDIATOOL_TRUSTED_KEYS is set,
+    a trusted key must have signed the version; with ``allow_unsigned`` it may also be unsigned.
+    Raises NotFound, Misuse, NotAuthentic, Unreachable; BadSettings if no server is set.
     """
     objects = S3Objects.of(settings(), allow_unsigned=allow_unsigned)
     return OpenVersion(named_version(objects, name), objects, "sanitized" if sanitized else "raw")

@@ -1,7 +1,7 @@
 """All uses of Dagster's private API.
 
-Tried with Dagster 1.13.20 to 1.13.27. A later release may move or change any of it; the tests of
-this module then say what. Each name is used where no public way exists:
+Tried with Dagster 1.13.20 to 1.13.27. A later release may move or change any of it; then a test of
+this module fails and names it. Each name is used because no public one exists:
 
 - tags of runs that Dagster sets itself, and its own event of a failed freshness policy
 - the state of schedules and sensors, the last tick, and records of asset checks, by partition
@@ -90,7 +90,7 @@ __all__ = [
 ]
 
 TRIED = "1.13"
-"""The release of Dagster, without its last number, that all of this was tried with."""
+"""The release of Dagster, without its last number, with which all of this was tried."""
 
 KEYS = "asset_and_check_keys"
 
@@ -98,8 +98,8 @@ KEYS = "asset_and_check_keys"
 def keep_key_sets() -> None:
     """Keep, in this process, the keys of each definition, and those of the step that runs.
 
-    For each output of a step Dagster makes the set of all the step's keys anew, twice: of 2,000
-    tables that is a minute a layer. What a set is made of never changes, so each is kept.
+    For each output of a step, Dagster computes the set of all keys of the step twice: with 2,000
+    tables that takes a minute for each layer. The sets never change, so they are kept.
     """
     keys = vars(AssetsDefinition)[KEYS]
     if isinstance(keys, cached_property):

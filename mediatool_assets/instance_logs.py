@@ -1,7 +1,7 @@
 """Dagster's compute logs in S3, uploaded by threads that end with the step that they follow.
 
-Dagster's own thread sleeps out its interval, and at the end of a process a thread that sleeps keeps
-modules alive: DuckDB then prints sixty lines about objects that it takes for leaked.
+Dagster's own thread sleeps to the end of its interval. At the end of a process, a sleeping thread
+keeps modules alive: DuckDB then prints sixty lines about leaked objects.
 """
 
 from collections.abc import Iterator, Sequence

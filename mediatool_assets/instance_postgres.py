@@ -1,10 +1,10 @@
 """Dagster's storage in PostgreSQL, over connections that are kept, with pools recorded once.
 
-By default dagster-postgres opens a connection for every event, which costs more than the event:
-a version has some thousand of them.
+By default dagster-postgres opens a connection for every event, which takes longer than the event
+itself. A version has about a thousand events.
 
-Dagster records a pool at its first use, and after a conflict goes on in the same transaction, which
-PostgreSQL has given up by then: of two processes that come at once, one would fail.
+Dagster records a pool at its first use. After a conflict it continues in the same transaction,
+which PostgreSQL has aborted. So if two processes do this at the same time, one would fail.
 """
 
 from functools import cache

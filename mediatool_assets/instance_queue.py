@@ -12,9 +12,9 @@ _FIRST = date(2020, 1, 1).toordinal()  # any day before all: what counts is the 
 class OldestDayFirst(QueuedRunCoordinator):
     """Gives each run of a backfill a priority: below every other run, the older day the higher.
 
-    A day is compared with the day before it, which therefore has to be there first, in whatever
-    order the days were chosen. ``dagster.yaml`` lets one run of a backfill work at a time. A run
-    that is tried again keeps its priority, and may find that the next day began meanwhile.
+    A day is compared with the day before it, which must therefore be made first, whatever the order
+    of selection. ``dagster.yaml`` allows one run of a backfill at a time. A retried run keeps its
+    priority, but the next day may have begun meanwhile.
     """
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:

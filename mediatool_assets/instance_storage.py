@@ -1,9 +1,9 @@
 """Dagster's storage of runs and logs: PostgreSQL and S3 if the environment sets them.
 
-``dagster.yaml`` knows no alternatives, so it names these classes, which choose when the instance
-is loaded. With ``DAGSTER_PG_HOST`` set, it is the PostgreSQL of the ``DAGSTER_PG_*`` variables;
+``dagster.yaml`` has no alternatives, so it names these classes, which choose when the instance is
+loaded. With ``DAGSTER_PG_HOST`` set, it is the PostgreSQL of the ``DAGSTER_PG_*`` variables;
 without it, SQLite files, so that a bare ``dagster dev`` works. With ``MEDIATOOL_S3_BUCKET`` set,
-compute logs go to that bucket; without it, to files. Files lie under ``MEDIATOOL_HOME``.
+compute logs go to that bucket; without it, to files. Files are under ``MEDIATOOL_HOME``.
 """
 
 import os

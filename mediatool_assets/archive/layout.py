@@ -181,4 +181,6 @@ def _check_headers(data: bytes, version: str, members: _Expected, where: str) ->
     except (tarfile.TarError, ValueError) as error:
         raise BadArchive(where, f"its tar headers cannot be read ({error})") from error
     if end != len(data):
-        raise BadArchive(where, f"has more between its files than the header of {members[-1][0]}")
+        raise BadArchive(
+            where, f"has more bytes between its files than the header of {members[-1][0]}"
+        )

@@ -1,4 +1,4 @@
-"""Reads an archive by range: its manifest first, then only the blocks that are asked for."""
+"""Reads an archive by range: its manifest first, then only the requested blocks."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -171,7 +171,7 @@ class ArchiveReader:
         if unknown:
             raise BadArchive(
                 self.source.name,
-                f"has rows of {', '.join(sorted(unknown))}, of which schema.json says nothing",
+                f"has rows of {', '.join(sorted(unknown))}, which schema.json does not list",
             )
         return schema
 
@@ -278,7 +278,7 @@ def documents_fingerprint(content: bytes) -> Fingerprint:
 
 
 def _compiled(function: str, content: bytes) -> Fingerprint | None:
-    """None where there is no codec, or it does not know what to make of the block."""
+    """None without a codec, or if the codec cannot convert the block."""
     codec = library()
     if codec is None:
         return None

@@ -107,7 +107,9 @@ class BlockRun(NamedTuple):
             content = decompress(packed, self.source.name, block.bytes)
             if hashlib.sha256(content).hexdigest() != block.digest:
                 problem = "a block does not have the SHA-256 that its worker gave it"
-                raise BadArchive(self.source.name, problem, "see who can write there; run it again")
+                raise BadArchive(
+                    self.source.name, problem, "check who can write there; run it again"
+                )
         return b"".join(packed for _, packed in found)
 
     def packed(self) -> Iterator[tuple[SpooledBlock, bytes]]:

@@ -42,9 +42,9 @@ def compare(
 ) -> None:
     """Compare two versions: every row of every table, schemas, sizes and counts.
 
-    Reads only the tables that differ from the raw archives. Of free text and JSON, the report shows
-    only the length. With MEDIATOOL_MASKING_KEY, columns that the masking rules cover are shown
-    masked by these rules.
+    Tables with equal fingerprints are not read. Of free text and JSON, the report shows only the
+    length. With MEDIATOOL_MASKING_KEY, columns that the masking rules cover are shown masked by
+    these rules.
 
     Examples:
 

@@ -114,7 +114,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
 
 def _ended(process: subprocess.Popen[bytes]) -> RunFailed:
     code = "and did not answer in time" if process.poll() is None else f"with {process.returncode}"
-    return RunFailed(f"`dagster dev` ended {code}; its last lines above say why", 4)
+    return RunFailed(f"`dagster dev` ended with {code}; its last lines above say why", 4)
 
 
 def _free_port(wanted: int | None) -> int:

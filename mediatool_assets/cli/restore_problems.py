@@ -31,7 +31,7 @@ def restore_problems(tables: "TableSource", config: Settings) -> list[str]:
         script = restorable.read(tables.ddl().decode(), skips.reason)
     except BadStatement as error:
         fix = leave_out(error.of) if error.of else "see schema.sql of an archive"
-        return [*map(str, gaps), f"no restore makes {error}; {fix}"]
+        return [*map(str, gaps), f"a restore cannot create {error}; {fix}"]
     problems = [str(gap) for gap in gaps if not gap.is_of(script.skipped)]
     if config.restore_postgres_url is None:
         return problems

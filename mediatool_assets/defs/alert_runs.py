@@ -51,7 +51,7 @@ def checked(
     return Problem(
         kind,
         thing,
-        without_private_data(found.description or "it did not say why"),
+        without_private_data(found.description or "no reason was reported"),
         severity="warning" if found.severity is dg.AssetCheckSeverity.WARN else "error",
         asset=asset,
         check=found.check_name,
@@ -159,7 +159,7 @@ class EndedRun:
 
     @property
     def _names(self) -> Namespace:
-        """The names of the run's source, which the tag of its version tells."""
+        """The names of the run's source, by the tag of its version."""
         plain = f"{VERSION_TAG}."
         named = (tag for tag in self.record.dagster_run.tags if tag.startswith(plain))
         return next((Namespace(tag.removeprefix(plain)) for tag in named), PLAIN)
@@ -189,7 +189,7 @@ class EndedRun:
         for failure in failures:
             error, reason = _reason(failure)
             checks = unjudged[failure.step_key]
-            figures: dict[str, int | float] = {"checks that could not be judged": checks}
+            figures: dict[str, int | float] = {"checks that could not be evaluated": checks}
             yield Problem(
                 "run",
                 f"step {failure.step_key}",

@@ -97,7 +97,5 @@ def _at(ready: datetime) -> dg.RetryRequested:
     if (context := current_execution_context.get()) is not None:
         longest = {MAX_RUNTIME_SECONDS_TAG: str(int(seconds) + _MARGIN_SECONDS)}
         context.instance.add_run_tags(context.run.run_id, longest)
-        context.log.warning(
-            f"waits until {ready:%Y-%m-%d %H:%M} UTC for a copy out of cold storage"
-        )
+        context.log.warning(f"waits until {ready:%Y-%m-%d %H:%M} UTC for a copy from cold storage")
     return dg.RetryRequested(max_retries=COLD_RETRIES, seconds_to_wait=seconds)

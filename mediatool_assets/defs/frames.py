@@ -100,7 +100,7 @@ def from_arrow(asset: str, table: "pyarrow.Table", kind: object) -> Any:
 
 def _right_ones(handle: Any) -> str:
     frames = {name: method for name, method in FRAMES.items() if hasattr(handle, method)}
-    own = f"mediatool_assets.{type(handle).__name__}, a handle that reads when it is asked to"
+    own = f"mediatool_assets.{type(handle).__name__}, a handle that reads on demand"
     return f"{_listed(frames)}, or as {own}" if frames else own
 
 

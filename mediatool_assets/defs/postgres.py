@@ -78,7 +78,7 @@ def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
         "postgres",
         DATABASE,
         [RAW_ARCHIVE, *(key("raw", table) for table in tables)],
-        "The version's own PostgreSQL database, or why there is none: the version is "
+        "The version's own PostgreSQL database, or the reason why there is none: the version is "
         "complete without it, and the check `restored` of its metadata fails.",
         {"postgres"},
     ).with_io_manager_key(RESTORED_DATABASE_IO)

@@ -16,7 +16,7 @@ from mediatool_assets.flows.versions.archives import StoredArchive
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One asset of a version, as the step knows it that stored it.
+    """One asset of a version, as described by the step that stored it.
 
     ``rows`` are rows or documents and ``bytes`` those of their JSON or BSON, None where there are
     none; ``digest`` is equal for equal content. ``more`` is recorded and not compared.

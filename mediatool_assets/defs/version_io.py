@@ -55,7 +55,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
             if found != obj:
                 self._last = None  # the next attempt reads anew
                 raise CheckFailed(
-                    f"{shown(asset)}: the step stored {obj}, and the store has {found}; "
+                    f"{shown(asset)}: the step stored {obj}, but the store has {found}; "
                     "run the step again"
                 )
         context.add_output_metadata(found.facts())

@@ -7,7 +7,7 @@ from mediatool_assets.domain.alerts import Alert, Kind, Problem
 _HEADINGS: dict[Kind, str] = {
     "run": "Run failed",
     "check": "Check not passed",
-    "freshness": "Not there in time",
+    "freshness": "Not made in time",
     "schedule": "Schedule did not tick",
     "warnings": "Version with warnings",
     "recovery": "Well again",

@@ -127,7 +127,7 @@ def counts_as_usual(
     for name, count in sorted(counts.items()):
         most = max(earlier.get(name, 0) for earlier in history)
         if count > max(_COUNT_SHARE * most, most + _COUNT_FLOOR):
-            wrong.append(f"{name}: {count} {things}, and {most} at most before")
+            wrong.append(f"{name}: {count} {things}, at most {most} before")
             figures[f"{name} (most before)"] = most
     if wrong:
         return Finding(above, "; ".join(wrong), figures)
@@ -147,18 +147,23 @@ def schema_kept(thing: str, changes: Sequence[SchemaChange]) -> Finding:
 
 def accounted(raw: Mapping[str, int], homes: Mapping[str, Mapping[str, int]]) -> Finding:
     """Compare the rows of the raw archive with those that the transform counted and placed."""
-    wrong = [f"{table}: in one of both archives only" for table in sorted(raw.keys() ^ homes)]
+    wrong = [
+        f"{table}: only in the raw or only in the transformed archive"
+        for table in sorted(raw.keys() ^ homes)
+    ]
     for table in sorted(raw.keys() & homes):
         went = sum(rows for home, rows in homes[table].items() if home != "in")
         if not raw[table] == homes[table].get("in") == went:
             taken = homes[table].get("in")
-            wrong.append(f"{table}: {raw[table]} rows, {taken} taken in, {went} with a home")
+            wrong.append(f"{table}: {raw[table]} rows, {taken} read, {went} accounted for")
     figures: dict[str, Figure] = {"rows": sum(raw.values()), "tables": len(raw)}
     for home in sorted({home for by_home in homes.values() for home in by_home} - {"in"}):
         figures[f"rows_{home}"] = sum(by_home.get(home, 0) for by_home in homes.values())
     if wrong:
         return Finding("failed", "; ".join(wrong), figures)
-    return Finding("passed", f"{figures['rows']} rows of {len(raw)} tables have a home", figures)
+    return Finding(
+        "passed", f"{figures['rows']} rows of {len(raw)} tables are accounted for", figures
+    )
 
 
 def equal_documents(

@@ -146,12 +146,12 @@ def referenced(orphans: int, *, declared: bool, expected: int | None) -> Finding
     ``expected`` is the transform's count; None if it counts something else.
     """
     if declared and orphans:
-        reason = f"{orphans:,} find no row, although a foreign key is declared"
+        reason = f"{orphans:,} references find no row, although a foreign key is declared"
         return Finding("failed", reason)
     if expected is not None and orphans != expected:
-        reason = f"{orphans:,} find no row; the transform counted {expected:,}"
+        reason = f"{orphans:,} references find no row; the transform counted {expected:,}"
         return Finding("failed", reason)
-    return Finding("passed", f"{orphans:,} find no row" if orphans else "")
+    return Finding("passed", f"{orphans:,} references find no row" if orphans else "")
 
 
 def share(part: int, whole: int) -> float | None:

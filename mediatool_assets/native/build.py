@@ -1,9 +1,10 @@
-"""Compiles the codec with whatever C compiler there is, or ``ziglang`` from PyPI.
+"""Compiles the codec with any C compiler, or ``ziglang`` from PyPI.
 
     python -m mediatool_assets.native.build            beside its source, for this machine
     python -m mediatool_assets.native.build --require  the same; no compiler is an error
 
-``setup.py`` runs this file by its path, before anything is installed: the standard library alone.
+``setup.py`` runs this file by its path, before anything is installed. So it imports only the
+standard library.
 """
 
 import argparse
@@ -25,12 +26,12 @@ _HEADER = SOURCE.with_name("codec.h")
 PROGRAM = "librows.so"
 PATIENCE = 600  # seconds, of the 2 that it takes: ziglang compiles its C library first
 FLAGS = ("-std=c11", "-O3", "-fno-fast-math", "-fPIC", "-shared", "-fvisibility=hidden")
-"""Fast mathematics, which CC may ask for, have no infinity and no denormal numbers: in the whole
-process that loads the program."""
+"""CC may request fast mathematics. It has no infinity and no denormal numbers, in the whole process
+that loads the library."""
 
 
 def fingerprint() -> str:
-    """SHA-256 of the source; a program that was made of another one is not loaded."""
+    """SHA-256 of the source; a library that was compiled from other source is not loaded."""
     content = (path.read_bytes() for path in (_HEADER, *_SOURCES))
     return hashlib.sha256(b"\0".join(content)).hexdigest()
 
@@ -45,7 +46,7 @@ def compilers() -> Iterator[list[str]]:
 
 
 def _words(command: str) -> list[str]:
-    """The words of a command; one that no shell would take is the name of no program."""
+    """The words of a command; one that a shell cannot parse is a single word."""
     try:
         return shlex.split(command)
     except ValueError:
@@ -53,9 +54,9 @@ def _words(command: str) -> list[str]:
 
 
 def compile_into(folder: Path, compiler: Sequence[str], flags: Sequence[str] = ()) -> Path:
-    """Compile the source into the folder; what was there stays until the new program is whole.
+    """Compile the source into the folder; an existing library is replaced only by a whole one.
 
-    Raises OSError, or subprocess.SubprocessError, whose ``stderr``, if any, says what is wrong.
+    Raises OSError, or subprocess.SubprocessError; its ``stderr``, if set, names the problem.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as scratch:
         made = Path(scratch, PROGRAM)
@@ -64,12 +65,12 @@ def compile_into(folder: Path, compiler: Sequence[str], flags: Sequence[str] = (
         command = [*compiler, *FLAGS, *flags, source, "-o", str(made), *map(str, _SOURCES)]
         _run(command, Path(scratch, "said"))
         if version.encode() not in made.read_bytes():
-            raise OSError("what it made is not the program")
+            raise OSError("its output is not the compiled codec")
         return made.replace(folder / PROGRAM)
 
 
 def _run(command: Sequence[str], said: Path) -> None:
-    """Run a compiler, which cannot ask anything, and end it and all that it started in time."""
+    """Run a compiler without input; kill it and its children if it takes too long."""
     with said.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -90,7 +91,7 @@ def _run(command: Sequence[str], said: Path) -> None:
 
 
 def build(folder: Path, flags: Sequence[str] = ()) -> Path | None:
-    """Compile with the first compiler that can; None, and why on stderr, where there is none."""
+    """Compile with the first working compiler; if there is none, print why and return None."""
     problems = []
     for compiler in compilers():
         try:
@@ -99,7 +100,7 @@ def build(folder: Path, flags: Sequence[str] = ()) -> Path | None:
             said = getattr(error, "stderr", None) or str(error)
             problems.append(f"{shlex.join(compiler)}: {said.strip()}")
     why = "\n".join(problems) or "there is no C compiler, and no ziglang package"
-    sys.stderr.write(f"the codec of rows is not compiled, Python does its work: {why}\n")
+    sys.stderr.write(f"the codec of rows is not compiled, Python converts the rows: {why}\n")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Blocks of rows and of documents into digests by the compiled codec, after a plan made once."""
+"""Digests of blocks of rows and of documents, made by the compiled codec from a plan."""
 
 import ctypes
 import struct
@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 NONE = 0xFFFFFFFF
-"""Stands for a number that is not there."""
+"""In place of an absent number."""
 
 _NO_MEMORY = 2
 
@@ -39,7 +39,7 @@ class KeyForm(IntEnum):
 
 
 class DigestedColumn(NamedTuple):
-    """A column of the row: ``key`` is what stands before its value, as ``"name":``.
+    """A column of the row: ``key`` is the text before its value, as ``"name":``.
 
     ``own`` is the form of its values in documents, ``plain`` that of its type alone. It is part of
     the row's content if it is ``used``, as the text of a key if it is a ``link``. With a
@@ -97,7 +97,7 @@ class FieldNode(NamedTuple):
 
 
 class AdditionKind(IntEnum):
-    """What a field that is no column holds."""
+    """The content of a field that is not a column."""
 
     ONE = 0
     MANY = 1
@@ -109,7 +109,7 @@ class AdditionKind(IntEnum):
 
 
 class DigestedAddition(NamedTuple):
-    """A field of a shape that is no column of its row.
+    """A field of a shape that is not a column of its row.
 
     ``output`` is the table of folded rows or the number of the copy, ``inner`` the shape of what is
     in it, unless it is ``bare``. ``parts`` are pairs of a slot of the item and 1 for doubles,
@@ -177,7 +177,7 @@ class Strings(NamedTuple):
 class BlockDigester:
     """Reads the blocks of one table or collection; for one thread at a time.
 
-    Raises ValueError if the description is none. Its memory grows with the largest block.
+    Raises ValueError if the description is invalid. Its memory grows with the largest block.
     """
 
     def __init__(self, library: ctypes.CDLL, plan: RowDigests | DocumentDigests) -> None:
@@ -194,9 +194,9 @@ class BlockDigester:
     def read(self, block: bytes, items: int, days: int, offset: int) -> bytes:
         """Read a block of rows, each with its newline, or of documents; returns a byte for each.
 
-        It is ``rows.DONE``, or ``rows.ODD`` for one that Python has to read: nothing was made of
-        it. Contents are hashed for the keys whose first half is ``offset`` modulo ``days``. Raises
-        ValueError where the block has not so many items.
+        It is ``rows.DONE``, or ``rows.ODD`` for an item that Python must read: it has no output.
+        Contents are hashed for the keys whose first half is ``offset`` modulo ``days``. Raises
+        ValueError if the block has another number of items.
         """
         status = (ctypes.c_ubyte * items)()
         answer = self._read(self._digester, block, len(block), status, items, days, offset)
@@ -207,7 +207,7 @@ class BlockDigester:
         return bytes(status)
 
     def part(self, number: int) -> bytes:
-        """A buffer of what was made of the block, in the order that ``digests.c`` gives."""
+        """A buffer of the block's results, in the order of ``digests.c``."""
         size = ctypes.c_uint64()
         address = self._library.mt_digest_part(self._digester, number, size)
         return (ctypes.c_char * size.value).from_address(address).raw if size.value else b""

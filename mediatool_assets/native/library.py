@@ -85,7 +85,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
 
 
 def library() -> ctypes.CDLL | None:
-    """The codec; None where it is switched off or was not compiled here."""
+    """The codec; None if it is switched off or was not compiled here."""
     if os.environ.get("MEDIATOOL_NATIVE", "").strip().lower() == "no":
         return None
     return _chosen[-1] if _chosen else loaded()[0]
@@ -97,16 +97,16 @@ def codec() -> Literal["native", "python"]:
 
 
 def why_not_native() -> str | None:
-    """Why Python converts rows here; None where the compiled codec does."""
+    """Why Python converts rows here; None if the compiled codec does."""
     if library() is not None:
         return None
     return loaded()[1] or "MEDIATOOL_NATIVE is no"
 
 
 def load(path: Path) -> ctypes.CDLL:
-    """The program at ``path``; raises OSError where it cannot be loaded, or is of another source.
+    """The library at ``path``; raises OSError if it cannot be loaded or is of another source.
 
-    To load it releases nothing and runs nothing: it has no global state.
+    Loading it runs no code: it has no global state.
     """
     program = ctypes.CDLL(str(path))
     try:
@@ -121,7 +121,7 @@ def load(path: Path) -> ctypes.CDLL:
 
 
 def use(chosen: ctypes.CDLL) -> None:
-    """Convert with another build from now on in this process, as one with sanitizers."""
+    """Use another build from now on in this process, for example one with sanitizers."""
     _chosen.append(chosen)
 
 

@@ -1,4 +1,4 @@
-"""Blocks of rows into BSON documents by the compiled codec, after a plan that is made once."""
+"""Converts blocks of rows into BSON documents by the compiled codec, from a plan."""
 
 import ctypes
 import struct
@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 DONE, ODD, UNWANTED = 0, 1, 2
-"""What became of a row: converted, left to Python, or never looked at."""
+"""The state of a row: converted, left to Python, or skipped."""
 
 _NO_MEMORY = 2
 
 
 class Kind(IntEnum):
-    """What a column's values become; the numbers are those of ``rows.c``."""
+    """The conversion of a column's values; the numbers are those of ``rows.c``."""
 
     JSON = 0
     LONG = 1
@@ -32,7 +32,7 @@ class Kind(IntEnum):
 
 
 class TextForm(IntEnum):
-    """What text is made of a JSON value: of a key without blanks at its end, or JSON again."""
+    """The text of a JSON value: a key without trailing blanks, or JSON."""
 
     KEY = 0
     PADDED_KEY = 1
@@ -52,7 +52,7 @@ class ColumnTexts(NamedTuple):
 
 
 class PlannedColumn(NamedTuple):
-    """A column of the row: ``key`` is what stands before its value, as ``"name":``."""
+    """A column of the row: ``key`` is the text before its value, as ``"name":``."""
 
     key: bytes
     kind: Kind
@@ -80,7 +80,7 @@ class DocumentStep(NamedTuple):
 class RowPlan:
     """Converts the blocks of one table; for one thread at a time.
 
-    Its memory grows with the largest block: some times what that holds.
+    Its memory grows with the largest block: a few times its size.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class RowPlan:
     def read(self, block: bytes, status: bytearray) -> None:
         """Convert the rows of a block of NDJSON that ends with a newline, if it is not empty.
 
-        ``status`` has a byte for each row: rows that are UNWANTED are passed over, the others
-        become DONE or ODD. Raises ValueError where the block has not so many rows.
+        ``status`` has a byte for each row: UNWANTED rows are skipped, the others become DONE or
+        ODD. Raises ValueError if the block has another number of rows.
         """
         self._rows = len(status)
         bytes_of = (ctypes.c_ubyte * self._rows).from_buffer(status)
@@ -111,8 +111,8 @@ class RowPlan:
     def texts(self, column: int, form: TextForm) -> ColumnTexts:
         """The texts of a column of kind JSON, for the rows of the block that was read.
 
-        A null has no text as a key, and ``null`` as a value. Raises ValueError where they are too
-        large together.
+        A null has no text as a key, and the text ``null`` as a value. Raises ValueError if the
+        texts are too large together.
         """
         offsets = (ctypes.c_int32 * (self._rows + 1))()
         valid = (ctypes.c_ubyte * (self._rows // 8 + 1))()
@@ -123,7 +123,7 @@ class RowPlan:
         return ColumnTexts(bytes(offsets), bytes(valid), made, bytes(known))
 
     def types(self, column: int) -> bytes:
-        """The BSON type of a column's value in each row of the block; 0 where it is not DONE."""
+        """The BSON type of a column's value in each row of the block; 0 if the row is not DONE."""
         types = (ctypes.c_ubyte * self._rows)()
         self._check(
             self._library.mt_types(self._plan, column, types, self._rows),
@@ -132,10 +132,10 @@ class RowPlan:
         return bytes(types)
 
     def documents(self, added: Sequence[bytes]) -> list[bytes]:
-        """A document for each row of the block, empty where the row is not DONE.
+        """A document for each row of the block, empty if the row is not DONE.
 
-        ``added`` are the values that Python adds to the rows that are DONE, row by row, field by
-        field: the BSON type and the payload. Raises ValueError where they are too few or too many.
+        ``added`` are the values that Python adds to the DONE rows, row by row, field by field: the
+        BSON type and the payload. Raises ValueError if they are too few or too many.
         """
         ends = (ctypes.c_uint64 * self._rows)()
         lengths = (ctypes.c_uint64 * len(added))(*map(len, added))
@@ -153,7 +153,7 @@ class RowPlan:
         """The hashes of the ``_id`` of the documents, for each row, and a byte that is 1 where it
         has one: Python makes that of a number that may have several forms.
 
-        To be asked after ``documents``, before the next block.
+        Call it after ``documents``, and before the next block.
         """
         hashes, known = (ctypes.c_uint64 * self._rows)(), (ctypes.c_ubyte * self._rows)()
         self._check(
@@ -163,11 +163,11 @@ class RowPlan:
         return hashes[:], bytes(known)
 
     def copied(self, block: bytes, status: bytearray) -> list[bytes]:
-        """A line of COPY's text format for each row, with its newline; empty where it is ODD.
+        """A line of COPY's text format for each row, with its newline; empty if the row is ODD.
 
-        Of a column only the key counts, whether it is used and an array, and whether its kind is
-        DOCUMENT. ``block`` and ``status`` are as for ``read``, but no row is UNWANTED. One that is
-        wholly DONE is one piece: the first of the list holds all lines.
+        Of a column, only these are used: its key, whether it is used, whether it is an array, and
+        whether its kind is DOCUMENT. ``block`` and ``status`` are as for ``read``, but no row is
+        UNWANTED. If all rows are DONE, the first item of the list has all lines.
         """
         rows = len(status)
         bytes_of = (ctypes.c_ubyte * rows).from_buffer(status)
@@ -182,13 +182,13 @@ class RowPlan:
         return [content[start:end] for start, end in pairwise([0, *ends])]
 
     def lost(self) -> list[int]:
-        """How many times were cut to milliseconds, for each column, in the rows that are DONE."""
+        """The number of times that were cut to milliseconds, for each column, in the DONE rows."""
         counts = (ctypes.c_uint64 * self._columns)()
         self._library.mt_lost(self._plan, counts)
         return list(counts)
 
     def _made(self, size: int) -> bytes:
-        """What the codec has made of the block."""
+        """The codec's results for the block."""
         return _copied(self._library.mt_documents(self._plan), size) if size else b""
 
     def _check(self, answer: int, problem: str) -> None:
@@ -201,7 +201,7 @@ class RowPlan:
 def _copied(address: int, size: int) -> bytes:
     """The bytes there; raises MemoryError.
 
-    ``ctypes.string_at`` would take the size as a C int, and cut what has 4 GiB and more.
+    ``ctypes.string_at`` takes the size as a C int, which is too small for 4 GiB and more.
     """
     return (ctypes.c_char * size).from_address(address).raw
 

@@ -46,8 +46,8 @@ _COMMON_COLUMNS = """
 class SeedDay:
     """The n-th day, from 1; it runs inside the caller's transaction.
 
-    Deletions come first, then soft deletions, updates and insertions, each of rows that the others
-    of the day left alone, so that a row counts once.
+    Deletions come first, then soft deletions, updates and insertions. Each row is edited at most
+    once a day, so that it counts once.
     """
 
     cursor: Cursor[tuple[Any, ...]]

@@ -14,8 +14,8 @@ EPOCH = datetime(2025, 6, 2, tzinfo=UTC)
 class Draw:
     """A stream of small choices for the n-th row of something.
 
-    It peels digits off a 512-bit hash and hashes again when that runs low, so that one row neither
-    depends on the rows before it nor on the order in which tables are made.
+    It takes digits from a 512-bit hash, and hashes again when too few are left. So a row depends
+    neither on the rows before it nor on the order in which tables are made.
     """
 
     __slots__ = ("_state",)

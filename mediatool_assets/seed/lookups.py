@@ -100,7 +100,7 @@ def rep_team(world: World, n: int) -> Row:
 
 
 def rate(_: World, n: int) -> Row:
-    """Make one price of the rate card; half of them stand until further notice."""
+    """Make one price of the rate card; half of them have no end date."""
     draw = Draw("rate_card", n)
     price = awkward.MONEY[n] if n < len(awkward.MONEY) else amount(draw, 60)
     valid_from = date(2023, 1, 1) + timedelta(days=draw.below(700))

@@ -1,7 +1,7 @@
 """An RDS snapshot export of a schema, as AWS lays it out: for the demo and for tests.
 
-AWS alone makes real ones. This one holds the same files with the same types: whole numbers, floats,
-booleans and bytes as Parquet has them, everything else as PostgreSQL's text, no ``oid`` columns.
+Only AWS makes real ones. This one has the same files with the same types: whole numbers, floats,
+booleans and bytes as Parquet types, everything else as PostgreSQL's text, no ``oid`` columns.
 """
 
 import io

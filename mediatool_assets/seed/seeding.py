@@ -64,11 +64,11 @@ def seed(
 ) -> Seeded:
     """Fill ``schema`` of the database at ``url`` with the demo source as of ``day``.
 
-    One transaction: readers see the old schema or the new one. A schema that was seeded at the same
-    scale for an earlier day moves forward by the missing days; any other one of ours is replaced.
-    No other schema is touched but ``mediatool_seed``, which keeps what was seeded. Raises Refused
-    for a schema that the seed did not make, or on which something outside it depends; Misuse for
-    arguments without meaning; Unreachable where the server does not answer.
+    One transaction: readers see the old schema or the new one. If the schema was seeded at the same
+    scale for an earlier day, the missing days are applied; any other seeded schema is replaced. The
+    only other schema that changes is ``mediatool_seed``, which records what was seeded. Raises
+    Refused if the seed did not make the schema, or if something outside depends on it; Misuse for
+    invalid arguments; Unreachable if the server does not answer.
     """
     _check(scale, day, schema)
     with _connected(url) as connection:

@@ -1,4 +1,4 @@
-"""How many rows each table of the demo source holds, as a pure function of scale and fullness."""
+"""How many rows each table of the demo source has, as a pure function of scale and fullness."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ DAYS_A_BUY = 20
 """With full: days of impressions per platform buy; every third one is video as well."""
 
 FLOOR = 60
-"""The least rows of a scaled table, so that every awkward value has a row at every scale."""
+"""The minimum rows of a scaled table, so that every awkward value has a row at every scale."""
 
 
 @dataclass(frozen=True, slots=True)

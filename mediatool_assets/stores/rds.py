@@ -34,7 +34,7 @@ _WRONG = {
     "IamRoleMissingPermissions": "the role of MEDIATOOL_RDS_EXPORT_ROLE_ARN",
     "IamRoleNotFound": "MEDIATOOL_RDS_EXPORT_ROLE_ARN",
     "InvalidExportOnly": "MEDIATOOL_POSTGRES_URL and MEDIATOOL_POSTGRES_SCHEMA",
-    "InvalidS3BucketFault": "MEDIATOOL_S3_BUCKET: it has to lie in the instance's region",
+    "InvalidS3BucketFault": "MEDIATOOL_S3_BUCKET: it must be in the instance's region",
     "KMSKeyNotAccessibleFault": "MEDIATOOL_RDS_KMS_KEY_ID",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}

@@ -57,7 +57,7 @@ class ColdObject:
         if retrieval.days == 0:
             raise InColdStorage(
                 self.uri,
-                f"lies in {tier}, and copies are not asked for (MEDIATOOL_S3_RESTORE_DAYS is 0)",
+                f"is in {tier}, and copies are not requested (MEDIATOOL_S3_RESTORE_DAYS is 0)",
                 "set that, or use `aws s3api restore-object`",
             )
         self._ask(tier, speed, retrieval.days, ready)
@@ -76,15 +76,15 @@ class ColdObject:
             if is_denied(error):
                 raise InColdStorage(
                     self.uri,
-                    f"lies in {tier}, and the AWS identity in use may not ask for a copy",
-                    "give it s3:RestoreObject, or have another ask",
+                    f"is in {tier}, and the AWS identity in use may not request a copy",
+                    "give it s3:RestoreObject, or use another identity",
                 ) from error
             if is_cold(error):
                 return  # its copy became available between the two calls
             raise
         raise InColdStorage(
             self.uri,
-            f"lies in {tier}; a copy for {days} days was asked for ({speed}) and is there "
+            f"is in {tier}; a copy for {days} days was requested ({speed}) and is available "
             f"by {ready:%Y-%m-%d %H:%M} UTC",
             "run it again then",
             ready,
@@ -94,7 +94,7 @@ class ColdObject:
 def _on_its_way(uri: str, tier: str, ready: datetime) -> InColdStorage:
     return InColdStorage(
         uri,
-        f"lies in {tier}; a copy was asked for before and is on its way, there by "
+        f"is in {tier}; a copy was requested before and is on its way, available by "
         f"{ready:%Y-%m-%d %H:%M} UTC at the latest",
         "run it again then",
         ready,

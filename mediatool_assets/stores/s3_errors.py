@@ -161,7 +161,7 @@ def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
             _COLD,
             InColdStorage(
                 uri,
-                "lies in a cold storage tier and cannot be read as it is",
+                "is in a cold storage tier and cannot be read directly",
                 "restore it with `aws s3api restore-object`, and run it again when it is readable",
             ),
         ),

@@ -114,13 +114,13 @@ class _Trial:
                 raise error from None
             fixes = ['export MEDIATOOL_S3_SSE=none  # in mediatool.toml: s3_sse = "none"']
             if asked == "AES256":
-                fixes.append("or give the server a key for SSE-S3: then nothing is stored in clear")
+                fixes.append("or give the server a key for SSE-S3, so that objects are encrypted")
             return wrong(AREA, "encryption", said, *fixes, code=4)
         if asked == "none":
-            says = "none is asked for: the server's disks have to be encrypted"
+            says = "not requested: the server's disks must be encrypted"
             return warning(AREA, "encryption", says)
         if (got := answer.get("ServerSideEncryption")) != asked:
-            says = f"{asked} is asked for, and the server answers {got or 'nothing of it'}"
+            says = f"{asked} was requested, and the server reports {got or 'no encryption'}"
             return warning(AREA, "encryption", says)
         return ok(AREA, "encryption", asked)
 
@@ -130,15 +130,18 @@ class _Trial:
 
     def _promises(self) -> Iterator[Reading]:
         write = {**self._where, "Body": b"another", **self.options}
-        lost = "two runs could overwrite each other's objects: take a server that keeps it"
+        lost = "two runs could overwrite each other's objects: use a server that supports this"
         for name, call in (
             ("no overwriting", lambda: self.client.put_object(**write, IfNoneMatch="*")),
-            ("replace if the same", lambda: self.client.put_object(**write, IfMatch='"0"')),
-            ("no overwriting by parts", self._complete_over),
+            (
+                "replacing only an unchanged object",
+                lambda: self.client.put_object(**write, IfMatch='"0"'),
+            ),
+            ("no overwriting by a multipart upload", self._complete_over),
         ):
             yield self._must_refuse(name, call, lost, is_taken)
         other = sha256(b"something else")
-        damaged = "bytes that change on the way would be stored: take a server that keeps it"
+        damaged = "bytes that change on the way would be stored: use a server that supports this"
         yield self._must_refuse(
             "checksums",
             lambda: self.client.put_object(**write, ChecksumSHA256=other),
@@ -154,8 +157,8 @@ class _Trial:
         if part == _BYTES[5:10]:
             yield ok(AREA, "ranges", "one table can be read without the others")
         else:
-            says = f"asked for 5 bytes, got {len(part)} others"
-            yield wrong(AREA, "ranges", says, "take a server that serves ranges", code=4)
+            says = f"requested 5 bytes, received {len(part)} others"
+            yield wrong(AREA, "ranges", says, "use a server that supports ranges", code=4)
 
     def _complete_over(self) -> None:
         """Complete a multipart upload over the object, on the condition that it does not exist."""
@@ -180,9 +183,9 @@ class _Trial:
             call()
         except ClientError as error:
             if refuses(error):
-                return ok(AREA, name, f"the server refuses, as it must ({code_of(error)})")
+                return ok(AREA, name, f"the server refuses, as required ({code_of(error)})")
             return wrong(AREA, name, f"the server answered {code_of(error)}", otherwise, code=4)
-        return wrong(AREA, name, "the server took what it must refuse", otherwise, code=4)
+        return wrong(AREA, name, "the server accepts what it must refuse", otherwise, code=4)
 
     def _remove(self) -> Reading:
         """Remove every version of the object; a pipeline's role may only hide it."""

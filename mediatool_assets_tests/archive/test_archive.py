@@ -374,7 +374,7 @@ def test_the_schema_knows_every_table() -> None:
     good = hostile.raw()
     assert ArchiveReader(MemoryBytes(hostile.build(good))).schema() == hostile.SCHEMA
     for name, says in (
-        ("a schema that lacks a table", "has rows of users, of which schema.json says nothing"),
+        ("a schema that lacks a table", "has rows of users, which schema.json does not list"),
         ("a schema that is no JSON", r"schema\.json cannot be read"),
         ("a schema with half a foreign key", "a foreign key of users has 2 columns for 1"),
     ):

@@ -339,7 +339,7 @@ def test_padding_is_of_zeros() -> None:
     assert said(b"x") == other
     assert said(bytes(511)) == "its tar headers cannot be read (empty file)"
     assert said(bytes(511 + 1024)) == "tar does not find its manifest.json"
-    more = "has more between its files than the header of manifest.json"
+    more = "has more bytes between its files than the header of manifest.json"
     assert said(bytes(511) + after + bytes(512)) == more
 
 

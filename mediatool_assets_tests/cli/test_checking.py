@@ -321,5 +321,5 @@ def test_a_server_that_keeps_no_promise(
         found = _check(mediatool, monkeypatch, shop.environ | {"MEDIATOOL_S3_ENDPOINT_URL": url})
         listed = client.list_objects_v2(Bucket=shop.environ["MEDIATOOL_S3_BUCKET"])
         client.close()
-    assert "the server took what it must refuse" in found.text
+    assert "the server accepts what it must refuse" in found.text
     assert "Contents" not in listed

@@ -36,7 +36,7 @@ def test_fetch_asks_says_when_and_fetches(mediatool: Run, cold: S3Objects, tmp_p
     uri = cold.uri(archive_key("raw", Version.parse(OLD)))
     first = mediatool("fetch", OLD)
     assert (first.code, first.out, len(first.lines)) == (5, "", 1)
-    assert f"{uri} lies in GLACIER; a copy for 7 days was asked for (Standard)" in first.err
+    assert f"{uri} is in GLACIER; a copy for 7 days was requested (Standard)" in first.err
     second = mediatool("fetch", OLD)
     assert (second.code, len(second.lines)) == (5, 1)
     assert "is on its way, there by" in second.err
@@ -52,7 +52,7 @@ def test_restore_asks_before_it_touches_a_server(
     monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", "postgresql://127.0.0.1:1/postgres")
     result = mediatool("restore", OLD, "--to", "postgres")
     assert (result.code, result.out, len(result.lines)) == (5, "", 1)
-    assert "lies in GLACIER; a copy for 7 days was asked for (Standard)" in result.err
+    assert "is in GLACIER; a copy for 7 days was requested (Standard)" in result.err
     assert list(cold.list("postgres-exports/restores/")) == []
 
 

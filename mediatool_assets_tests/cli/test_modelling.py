@@ -175,7 +175,7 @@ def test_what_a_restore_leaves_out_is_said_and_what_it_refuses_is_no_fit(
     monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", source)
     checked = mediatool("model", "check")
     assert checked.code == 1
-    assert "no restore makes VIEW files: it calls pg_ls_dir" in checked.out
+    assert "a restore cannot create VIEW files: it calls pg_ls_dir" in checked.out
     monkeypatch.setenv("MEDIATOOL_RESTORE_SKIP", "VIEW files")
     checked = mediatool("model", "check")
     assert checked.code == 0

@@ -53,7 +53,7 @@ def test_an_excluded_table_is_told_of_and_is_nowhere_else(
     assert metadata.exports.raw.excluded_rows == {"drafts": rows}
     assert metadata.exports.raw.rows == {"accounts": 2, "campaigns": 2}
     assert metadata.exports.transformed.collections == ("accounts", "campaigns")
-    assert "drafts was excluded from the export: nothing of it is here" in metadata.warnings
+    assert "drafts was excluded from the export: it has no rows here" in metadata.warnings
 
 
 def test_a_renamed_table_is_told_with_its_new_name_and_the_model_s_lines(

@@ -67,7 +67,7 @@ def test_who_waits_at_a_terminal_is_told_at_once(
     said = failed.step_failure_data.user_failure_data
     assert said is not None
     assert said.metadata[EXIT_CODE].value == 5
-    assert "was asked for (Standard) and is there by" in (said.description or "")
+    assert "was requested (Standard) and is available by" in (said.description or "")
 
 
 def test_a_copy_that_never_comes_fails_with_its_reason(
@@ -79,7 +79,7 @@ def test_a_copy_that_never_comes_fails_with_its_reason(
     (failed,) = [event for event in result.all_events if event.is_step_failure]
     said = failed.step_failure_data.user_failure_data
     assert said is not None
-    assert "lies in GLACIER" in (said.description or "")
+    assert "is in GLACIER" in (said.description or "")
 
 
 def test_a_step_whose_server_does_not_answer_is_run_again(

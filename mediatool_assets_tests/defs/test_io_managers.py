@@ -208,7 +208,7 @@ def test_what_the_store_does_not_have_is_not_recorded(
     """A step that says that it stored something else fails with both."""
     assert day.defs.resources is not None
     context = dg.build_output_context(asset_key=key, definition_metadata={})
-    says = r"the step stored 3 rows, 4 bytes, .*, and the store has "
+    says = r"the step stored 3 rows, 4 bytes, .*, but the store has "
     with pytest.raises(dg.Failure, match=says):
         day.defs.resources[manager].handle_output(context, replace(WRONG, version=day.version))
 

@@ -190,10 +190,10 @@ def test_the_gravest_change_of_columns_decides(
     ("homes", "wrong"),
     [
         ({"reps": {"in": 5, "documents": 3, "orphans": 2}}, None),
-        ({"reps": {"in": 5, "documents": 3, "orphans": 1}}, "5 rows, 5 taken in, 4 with a home"),
-        ({"reps": {"in": 4, "documents": 4}}, "5 rows, 4 taken in, 4 with a home"),
-        ({"reps": {"documents": 5}}, "None taken in"),
-        ({}, "in one of both archives only"),
+        ({"reps": {"in": 5, "documents": 3, "orphans": 1}}, "5 rows, 5 read, 4 accounted for"),
+        ({"reps": {"in": 4, "documents": 4}}, "5 rows, 4 read, 4 accounted for"),
+        ({"reps": {"documents": 5}}, "None read"),
+        ({}, "only in the raw or only in the transformed archive"),
     ],
 )
 def test_every_row_has_one_home(homes: dict[str, dict[str, int]], wrong: str | None) -> None:

@@ -170,7 +170,7 @@ DEFECTS = {
         row_lost,
         {
             "raw/accounts: counted": "accounts: ",
-            "metadata: accounted": "accounts: 2 rows, 3 taken in",
+            "metadata: accounted": "accounts: 2 rows, 3 read",
             "metadata: archives_whole": "raw: ",
             INTACT: "accounts: 1 too many",
         },

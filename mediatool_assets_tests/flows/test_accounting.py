@@ -91,9 +91,9 @@ def test_what_adds_up_passes() -> None:
         ({"users": {"in": 3, **HOMES}}, "rows transformed"),
         ({"users": {"in": 5, **HOMES}}, "rows transformed"),
         ({"users": HOMES}, "rows transformed"),
-        ({"users": {"in": 4, **HOMES, "orphans": 0}}, "rows that found a home"),
-        ({"users": {"in": 4, **HOMES, "folded": 1}}, "rows that found a home"),
-        ({"users": {"in": 4, "documents": 2}}, "rows that found a home"),
+        ({"users": {"in": 4, **HOMES, "orphans": 0}}, "rows that are accounted for"),
+        ({"users": {"in": 4, **HOMES, "folded": 1}}, "rows that are accounted for"),
+        ({"users": {"in": 4, "documents": 2}}, "rows that are accounted for"),
     ],
 )
 def test_a_row_without_a_home(rows: dict[str, dict[str, int]], problem: str) -> None:

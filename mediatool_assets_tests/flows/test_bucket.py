@@ -106,37 +106,37 @@ WEAKER: dict[str, tuple[Declaration, Aspect, dict[str, Any], str]] = {
         PLAIN,
         "lifecycle",
         rules(LifecycleRule("raw", "postgres-exports/raw/", expire_days=900), without="raw"),
-        "rule raw keeps objects for 900 days now; declared are 730 days",
+        "rule raw keeps objects for 900 days now, and would keep them for 730 days",
     ),
     "kept for ever": (
         PLAIN,
         "lifecycle",
         rules(LifecycleRule("raw", "postgres-exports/raw/", noncurrent_days=30), without="raw"),
-        "rule raw keeps objects for ever now; declared are 730 days",
+        "rule raw keeps objects for ever now, and would keep them for 730 days",
     ),
     "a rule that is off": (
         PLAIN,
         "lifecycle",
         {"Rules": [rule | {"Status": "Disabled"} for rule in rules()["Rules"]]},
-        "rule raw keeps objects for ever now; declared are 730 days",
+        "rule raw keeps objects for ever now, and would keep them for 730 days",
     ),
     "a rule for fewer objects": (
         PLAIN,
         "lifecycle",
         rules(replace(RAW, prefix="postgres-exports/raw/2024"), without="raw"),
-        "rule raw keeps objects for ever now; declared are 730 days",
+        "rule raw keeps objects for ever now, and would keep them for 730 days",
     ),
     "a rule for tagged objects": (
         PLAIN,
         "lifecycle",
         rules(replace(RAW, tag=("old", "yes")), without="raw"),
-        "rule raw keeps objects for ever now; declared are 730 days",
+        "rule raw keeps objects for ever now, and would keep them for 730 days",
     ),
     "denied more": (
         PLAIN,
         "policy",
         {"Version": "2012-10-17", "Statement": [STATEMENT]},
-        "statement MediatoolDeleteNeedsMfa denies more now",
+        "statement MediatoolDeleteNeedsMfa would deny less than now",
     ),
 }
 

@@ -367,7 +367,7 @@ def test_rows_without_a_home(bucket_twin: DirectoryObjects) -> None:
     make(bucket_twin, VERSION, {"accounts": {"in": 3, "documents": 2}})
     found = rows_accounted(bucket_twin, VERSION)
     assert found.outcome == "failed"
-    assert "accounts: 3 rows, 3 taken in, 2 with a home" in found.reason
+    assert "accounts: 3 rows, 3 read, 2 accounted for" in found.reason
 
 
 @pytest.mark.parametrize("kind", ["transformed", "dump"])

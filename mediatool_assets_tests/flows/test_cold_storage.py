@@ -119,7 +119,7 @@ def test_postgres_gets_no_database_before_its_archive_is_there(
 ) -> None:
     """The server is not even asked."""
     target = PostgresTarget.of(settings)
-    with pytest.raises(InColdStorage, match="was asked for"):
+    with pytest.raises(InColdStorage, match="was requested"):
         restore_postgres(cold, target, pool, VERSION)
     assert ArchiveReader(cold.open(archive_key("raw", VERSION))).manifest.version == str(VERSION)
 

@@ -181,8 +181,8 @@ def _lost(table: str, **counts: int) -> dict[str, dict[str, int]]:
     ("rows", "problem"),
     [
         (_lost("accounts", **{"in": 2, "documents": 2}), "accounts: rows transformed.*3.*found 2"),
-        (_lost("accounts", documents=2), "accounts: rows that found a home.*3.*found 2"),
-        (_lost("reps", folded=2), "reps: rows that found a home.*5.*found 6"),
+        (_lost("accounts", documents=2), "accounts: rows that are accounted for.*3.*found 2"),
+        (_lost("reps", folded=2), "reps: rows that are accounted for.*5.*found 6"),
         ({name: ROWS[name] for name in ("accounts", "reps")}, "tables teams"),
         ({**ROWS, "ghosts": {"in": 0, **HOMES}}, "tables ghosts"),
     ],

@@ -66,7 +66,7 @@ def test_where_no_compiler_works_there_is_no_program(
     (tmp_path / build.PROGRAM).write_text("before")
     monkeypatch.setattr(build, "compilers", lambda: iter([[compiler]]))
     assert build.build(tmp_path) is None
-    assert f"Python does its work: {compiler}: " in capsys.readouterr().err
+    assert f"Python converts the rows: {compiler}: " in capsys.readouterr().err
     assert (tmp_path / build.PROGRAM).read_text() == "before"
     assert {path.name for path in tmp_path.iterdir()} == {"compiler", build.PROGRAM}
 

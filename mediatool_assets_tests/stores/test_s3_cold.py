@@ -75,11 +75,11 @@ def test_a_copy_is_asked_for_once_waited_for_and_read(
     before = datetime.now(UTC)
     first = _error(moto, key)
     after = datetime.now(UTC)
-    assert f"a copy for 3 days was asked for ({taken})" in str(first)
+    assert f"a copy for 3 days was requested ({taken})" in str(first)
     assert first.ready is not None
     assert before <= first.ready - timedelta(hours=hours) <= after
     second = _error(moto, key)
-    assert "was asked for before and is on its way" in str(second)
+    assert "was requested before and is on its way" in str(second)
     assert second.ready is not None
     assert moto.open(key).read(0, 7) == b"content"
     assert moto.get(key)[0] == b"content"
@@ -93,7 +93,7 @@ def test_a_copy_is_asked_for_once_waited_for_and_read(
 def test_small_objects_are_asked_for_as_well(moto: S3Objects, tier: str) -> None:
     """Whatever reads, one place asks."""
     _cold(moto, tier, tier)
-    with pytest.raises(InColdStorage, match="was asked for"):
+    with pytest.raises(InColdStorage, match="was requested"):
         moto.get(tier)
     info = moto.head(tier)
     assert info is not None
@@ -106,7 +106,7 @@ def test_an_object_that_turned_cold_while_it_was_read(moto: S3Objects) -> None:
     opened = moto.open("turned")
     _cold(moto, "turned", "GLACIER")
     etag = moto.client.head_object(Bucket=moto.bucket, Key="turned")["ETag"]
-    with pytest.raises(InColdStorage, match="was asked for"):
+    with pytest.raises(InColdStorage, match="was requested"):
         replace(opened, etag=etag).read(0, 1)
 
 
@@ -139,6 +139,6 @@ def test_of_settings() -> None:
 
 def test_the_error_comes_out_of_a_worker_whole() -> None:
     """With its time."""
-    error = InColdStorage("s3://b/k", "lies in GLACIER", "wait", datetime(2026, 1, 1, tzinfo=UTC))
+    error = InColdStorage("s3://b/k", "is in GLACIER", "wait", datetime(2026, 1, 1, tzinfo=UTC))
     again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
     assert (str(again), again.ready) == (str(error), error.ready)

@@ -64,7 +64,7 @@ def _of_policy(want: Document, live: Document | None, *, secure: bool) -> Iterat
     for statement in policies.statements(live):
         name = statement.get("Sid")
         if name in ours and not policies.covers(ours[name], statement):
-            yield f"statement {name} denies more now"
+            yield f"statement {name} would deny less than now"
 
 
 def _of_lifecycle(want: Document, live: Document | None) -> Iterator[str]:
@@ -84,7 +84,8 @@ def _of_lifecycle(want: Document, live: Document | None) -> Iterator[str]:
             then = wanted[name].get(action, {}).get(unit)
             if then is not None and (now is None or then < now):
                 kept = "for ever" if now is None else f"for {now} days"
-                yield f"rule {name} keeps objects {kept} now; declared are {then} days ({action})"
+                would = f"would keep them for {then} days"
+                yield f"rule {name} keeps objects {kept} now, and {would} ({action})"
 
 
 def _within(rule: Document, other: Document) -> bool:

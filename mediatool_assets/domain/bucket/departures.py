@@ -71,9 +71,9 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
             wish=str(raw),
             shipped=str(rules["raw"]),
             reason=(
-                "expiry only puts a delete marker over an object of a versioned bucket, and its "
-                "bytes are billed for ever; so deleted and replaced versions go after "
-                f"{UNDO_DAYS} days, lone markers too, unfinished uploads after 7"
+                "expiry only adds a delete marker to an object of a versioned bucket, and its "
+                "bytes are billed for ever; so deleted and replaced versions expire after "
+                f"{UNDO_DAYS} days, unfinished uploads after 7, and lone delete markers are removed"
             ),
             wish_cost="grows",
             shipped_cost=monthly_cost(rules["raw"], prices),
@@ -89,7 +89,7 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
                 "Lifecycle configuration on MFA-enabled buckets is not supported, and only the "
                 f"root account can set MFA delete; below {RDS_EXPORTS_PREFIX} deleting "
                 "needs no MFA, since AWS's export service deletes there itself, nor below "
-                f"{STAGING_PREFIX}, where a run deletes what it staged"
+                f"{STAGING_PREFIX}, where a run deletes its temporary objects"
             ),
         ),
         Departure(
@@ -107,18 +107,18 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
 CHOICES = {
     "dumps": "made from the transformed export, and kept equally long",
     "reports": "small, and like the metadata kept in STANDARD",
-    "registry": "small, and made anew from the metadata at any time",
+    "registry": "small, and can be made again from the metadata at any time",
     "marks": "small, and the only record of pins, promotions and later notes",
     "restores": "small, and the evidence of what was restored",
     "chain": "small, and the proof of who made each version",
     "verdicts": "small, and the evidence of what was verified",
     "records": "small; two years of them show how the bucket and its cost have changed",
-    "sanitized": "made again from the raw export at any time",
+    "sanitized": "can be made again from the raw export at any time",
     "rds-exports": "read once, to make a raw export",
-    "staging": "removed by the run that staged it; what a killed run left expires after a week",
+    "staging": "temporary objects; each run deletes its own, and a killed run's expire in a week",
     "dagster-logs": "nobody reads the log of a run after a quarter of a year",
     "testing": "cost strategy 3 of the storage description: objects tagged purpose=testing",
-    "clean-up": "what no rule of a prefix cleans up",
+    "clean-up": "everything that the rules of the prefixes do not clean up",
 }
 """Rules that are not in the storage description's lifecycle table, with the reason for each."""
 

@@ -173,7 +173,7 @@ def _unwise(rule: LifecycleRule, state: State) -> Iterator[str]:
     if rule.transitions and rule.smaller_than is not None and rule.smaller_than <= SMALLEST_MOVED:
         yield (
             f"moves only objects below {rule.smaller_than} bytes, and AWS moves none below "
-            f"{SMALLEST_MOVED} unless told: it does nothing"
+            f"{SMALLEST_MOVED} by default: it has no effect"
         )
     elif rule.transitions and rule.larger_than is not None and rule.larger_than < SMALLEST_MOVED:
         yield (
@@ -181,7 +181,7 @@ def _unwise(rule: LifecycleRule, state: State) -> Iterator[str]:
             "in STANDARD_IA, ONEZONE_IA and GLACIER_IR"
         )
     if not state.versioned and rule.noncurrent_days is not None:
-        yield "cleans up noncurrent versions, and the bucket is not versioned: it does nothing"
+        yield "cleans up noncurrent versions, and the bucket is not versioned: it has no effect"
     if state.versioned and rule.expire_days is not None and rule.noncurrent_days is None:
         yield (
             "expires objects of a versioned bucket without NoncurrentVersionExpiration: the bytes "

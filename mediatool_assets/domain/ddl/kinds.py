@@ -52,7 +52,7 @@ OF_CODE = dict.fromkeys(
         "FUNCTION", "PROCEDURE", "AGGREGATE", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY",
         "TRIGGER", "RULE", "VIEW", "MATERIALIZED VIEW",
     ),
-    "--untrusted leaves out what runs",
+    "--untrusted leaves out code",
 )  # fmt: skip
 """The kinds of objects that run something, with the reason why they can be left out."""
 
@@ -60,7 +60,7 @@ OF_CODE = dict.fromkeys(
 def leave_out(name: str) -> str:
     """The next step where an object cannot be restored, and in no version."""
     return (
-        "every version that has it fails alike: correct it in the source, or leave it out with "
+        "other versions with it fail too: correct it in the source, or leave it out with "
         f"--skip '{name}' (MEDIATOOL_RESTORE_SKIP for the daily restore)"
     )
 

@@ -198,7 +198,7 @@ def _check(kind: str, node: Message, languages: Collection[str]) -> None:
     """Raise BadStatement for a statement that does not create an object of the kind."""
     name = node.DESCRIPTOR.name
     if name not in (*MADE_BY.get(kind, "").split(), "VariableSetStmt"):
-        raise BadStatement(f"it has a {name}, which makes no {kind}")
+        raise BadStatement(f"it has a {name}, which does not create a {kind}")
     if said := _objection(kind, node, languages):
         raise BadStatement(said)
     for inside, _ in tree.walk(node):
@@ -213,17 +213,17 @@ def _objection(kind: str, node: Message, languages: Collection[str]) -> str | No
         case "VariableSetStmt" if node.name != "default_table_access_method":
             said = f"it sets {node.name}"
         case "CreateSchemaStmt" if node.schema_elts or node.HasField("authrole"):
-            said = "it makes more than a schema"
+            said = "it creates more than a schema"
         case "CreateExtensionStmt" if any(o.def_elem.defname != "schema" for o in node.options):
             said = "it has options"
         case "CreateTableAsStmt" if not _is_empty_view(node):
-            said = "it fills what it makes"
+            said = "it also inserts rows"
         case "DefineStmt" if _object_type(node.kind) != _DEFINED.get(kind):
             said = f"it makes {_object_type(node.kind)}"
         case "CommentStmt" if _object_type(node.objtype) not in _COMMENTED:
             said = f"it is on {_object_type(node.objtype)}"
         case "RuleStmt" if node.event == pg.CMD_SELECT:
-            said = "it makes a view of a table"
+            said = "it turns a table into a view"
         case "CreateFunctionStmt" if odd := _languages_of(node) - {*languages}:
             said = f"its language is {min(odd)}"
         case "AlterTableStmt" if odd := {*map(_subtype, node.cmds)} - _ALTERED:

@@ -49,7 +49,7 @@ class _Writing:
         yield from yaml.comment(f"Inferred from {source}.", 0)
         yield from yaml.comment(_HEAD, 0)
         yield ""
-        yield "# A column whose type changes its kind: strict stops, flag warns, accept takes it."
+        yield "# A column whose type changes its kind: strict stops, flag warns, accept accepts."
         yield "type_changes: strict"
         yield ""
         yield "# Every source table, with the columns that this model was written for."

@@ -11,7 +11,7 @@ def identifying_key(table: Table) -> tuple[tuple[str, ...], str]:
         return table.primary_key, "primary key"
     if table.identifying_keys:
         return min(table.identifying_keys, key=lambda key: (len(key), key)), "unique and not null"
-    return (), "none: a row is known by its content and a number"
+    return (), "none: a row is identified by its content and a number"
 
 
 def fields_of(table: Table, key: tuple[str, ...]) -> tuple[dict[str, str], Names]:

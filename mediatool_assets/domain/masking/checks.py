@@ -65,7 +65,7 @@ def problems(rules: Rules, table: Table, column: Column, rule: MaskingRule) -> I
     """The reasons why a rule is impossible for this column."""
     values = Values.of(column)
     if column.generated and rule.verb not in (MaskingVerb.KEEP, MaskingVerb.DROP):
-        yield "PostgreSQL computes this column; drop it, and a restore computes it anew, or keep it"
+        yield "PostgreSQL computes this column; drop it (a restore computes it again), or keep it"
     if column.name in key_columns(table) and rule.verb not in (
         MaskingVerb.KEEP,
         MaskingVerb.PSEUDONYM,

@@ -150,7 +150,7 @@ def suggested_rules(table: Table, column: Column, seen: Traits) -> Iterator[Rule
     family = Values.of(column).family
     name = column.name.lower()
     if column.generated:
-        yield RuleSuggestion("drop", "PostgreSQL computes it anew in a restore")
+        yield RuleSuggestion("drop", "PostgreSQL computes it again in a restore")
         yield RuleSuggestion("keep", "PostgreSQL computes it, and it is NOT NULL")
     if column.base in _OF_THE_SCHEMA:
         yield RuleSuggestion("keep", "names objects of the schema, which the copy contains")

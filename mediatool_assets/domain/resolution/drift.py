@@ -30,7 +30,7 @@ def report_drift(
         elif name in excluded:
             said.remark(
                 source.line,
-                f"{name} was excluded from the export: nothing of it is here",
+                f"{name} was excluded from the export: it has no rows here",
                 "leave it, or export the table too",
                 drift=False,
             )

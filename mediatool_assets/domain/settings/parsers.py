@@ -42,7 +42,7 @@ def variable(name: str) -> str:
 def word(text: str) -> str:
     """A text without spaces."""
     if any(c.isspace() for c in text):
-        raise ValueError(f"holds a space: {text!r}")
+        raise ValueError(f"contains a space: {text!r}")
     return text
 
 
@@ -187,7 +187,7 @@ def public_url(*schemes: str) -> Callable[[str], str]:
         url = secret_url(*schemes)(text)
         if url.has_login:
             raise ValueError(
-                "holds a user or a password, but the URL is not secret; leave them out"
+                "contains a user or a password, but the URL is not secret; leave them out"
             )
         if "?" in text or "#" in text:
             raise ValueError("has parameters after ? or #; leave them out")

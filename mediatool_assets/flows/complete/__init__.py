@@ -73,18 +73,21 @@ def complete(
 ) -> Metadata:
     """Publish a version: its metadata file, then its entry in the registry.
 
-    Before that every row is accounted for: raw archive, transformed archive, database marker and
-    dump have to agree, and each archive is read again from the bucket for its SHA-256. Its blocks
-    are proven by then: those of the raw and the transformed archive by the steps that read them,
-    those of the dump by the workers that packed them. ``stores`` are the
-    version's targets: without ``documents`` it has neither MongoDB database nor dump, without
-    ``target`` no PostgreSQL database. That one has to be restored and verified, with the rows of
-    the raw archive; where a restore of it failed, the version is complete without it, and the
-    metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and its
-    metadata has the signature. Doing it again changes nothing, and finishes what an interrupted
-    call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where
-    two things disagree, BadArchive, Refused (it would be unsigned where keys are trusted, or has a
-    dump that is no target's), NotAuthentic (another archive was signed), Unreachable.
+    First, every row is accounted for: raw archive, transformed archive, database marker and dump
+    must agree. Each archive is read again from the bucket for its SHA-256. Its blocks were compared
+    before: those of the raw and the transformed archive by the steps that read them, those of the
+    dump by the workers that packed them.
+
+    ``stores`` are the version's targets: without ``documents`` it has neither MongoDB database nor
+    dump, without ``target`` no PostgreSQL database. The PostgreSQL database must be restored and
+    verified, with the rows of the raw archive. If its restore failed, the version is complete
+    without it, and the metadata has the reason. With a ``signing_key`` the version is an entry of
+    the chain, and its metadata has the signature.
+
+    A second call changes nothing, or finishes what an interrupted call left undone. Raises NotFound
+    if a part was not made, CheckFailed (CountMismatch) if two parts disagree, BadArchive, Refused
+    (the version would be unsigned although keys are trusted, or has a dump although MongoDB is not
+    a target), NotAuthentic (another archive was signed), Unreachable.
     """
     objects = stores.objects
     if objects.head(metadata_key(version)) is None:
@@ -125,7 +128,7 @@ def complete(
 
 
 def _databases(stores: Stores, raw: ArchiveReader, version: Version) -> Databases:
-    """MongoDB's and PostgreSQL's where they are targets, or why there is no PostgreSQL database."""
+    """The databases of the targets, or the reason why there is no PostgreSQL database."""
     names = stores.objects.database_names
     mongodb = names.in_mongodb(version) if stores.documents is not None else None
     if stores.target is None:
@@ -156,7 +159,7 @@ def _text(fact: str | int | None) -> str | None:
 
 
 def _exports(made: VersionArchives, executor: Executor) -> Exports:
-    """The archives as the metadata tells of them, each read to its end for its SHA-256."""
+    """The archives as the metadata describes them, each read to its end for its SHA-256."""
     with in_order(executor, sha256_of, [archive.source for archive in made]) as read:
         digests = list(read)
     raw, transformed = made.raw.manifest, made.transformed.manifest
@@ -195,7 +198,7 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
 
 
 def _dump_export(dump: ArchiveReader, sha256: str) -> DumpExport:
-    """The dump as the metadata tells of it, its files where its manifest says that they are.
+    """The dump as the metadata describes it; its files are where its manifest says.
 
     The workers that packed its blocks have unpacked them again; see ``dump``.
     """
@@ -221,7 +224,7 @@ def _uncompressed(members: Mapping[str, Member]) -> float:
 
 
 def _warnings(made: VersionArchives) -> tuple[str, ...]:
-    """Every warning of the manifests, each once, in the order in which they came up."""
+    """Every warning of the manifests, each once, in order of appearance."""
     return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
 
 

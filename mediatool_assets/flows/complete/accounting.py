@@ -110,8 +110,8 @@ def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
     if facts.keys() != tables.keys():
         odd = ", ".join(sorted(facts.keys() ^ tables.keys()))
         raise CheckFailed(
-            f"{transformed.source.name}: tables {odd}: in one of raw and transformed archive only; "
-            "the version is not published, run it again"
+            f"{transformed.source.name}: tables {odd}: only in the raw or only in the transformed "
+            "archive; the version is not published, run it again"
         )
     for table, member in tables.items():
         counts = facts[table]
@@ -119,7 +119,7 @@ def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
             raise CountMismatch(table, "rows transformed", member.rows, counts.get("in"))
         housed = sum(counts.get(home, 0) for home in HOMES)
         if housed != member.rows:
-            raise CountMismatch(table, "rows that found a home", member.rows, housed)
+            raise CountMismatch(table, "rows that are accounted for", member.rows, housed)
 
 
 def _compare_collections(

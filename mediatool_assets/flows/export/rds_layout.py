@@ -80,7 +80,7 @@ def _tables(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, T
             raise export.bad(f"{status.target} is {status.status}, not COMPLETE", _AGAIN)
         if names[2] in tables:
             both = f"{tables[names[2]].target} and {status.target}"
-            raise export.bad(f"it has {names[2]} twice: {both}", "export one database alone")
+            raise export.bad(f"it has {names[2]} twice: {both}", "export only one database")
         tables[names[2]] = status
     if not tables:
         raise export.bad(
@@ -120,7 +120,9 @@ def _parts(export: ExportFiles, status: TableStatus, names: Sequence[str]) -> It
             if part is None:
                 raise export.bad(f"{folder}/{file} is no part of a table", _AGAIN)
             if int(part[1]) in numbers:
-                raise export.bad(f"{folder}/{file} is there beside another part {part[1]}", _AGAIN)
+                raise export.bad(
+                    f"{folder}/{file} is there in addition to another part {part[1]}", _AGAIN
+                )
             numbers[int(part[1])] = file
         total += len(numbers)
         yield from (f"{export.prefix}{folder}/{numbers[number]}" for number in sorted(numbers))

@@ -1,6 +1,6 @@
-"""Documents taken apart by the compiled codec; those that it hands back go to Python.
+"""Splits documents into rows by the compiled codec, or by Python for odd documents.
 
-The digests are those of ``DocumentDisassembler``, which defines what is in a document.
+``DocumentDisassembler`` defines the rows; the digests are the same.
 """
 
 import ctypes
@@ -38,7 +38,7 @@ _LARGEST = 1 << 28  # bytes of a batch: its texts stay below Arrow's 2 GiB
 def compiled_documents(
     collection: DocumentCollection | None, layouts: Mapping[str, RowLayout]
 ) -> "CompiledDisassembly | None":
-    """The codec's reader; None where there is no codec, or the shape is none that it knows."""
+    """The codec's reader; None without a codec, or if the codec does not support the shape."""
     codec = library()
     if codec is None or collection is None:
         return None
@@ -49,7 +49,7 @@ def compiled_documents(
 
 
 class CompiledDisassembly:
-    """Takes the documents of one collection apart; raises ValueError if the codec does not know it.
+    """Splits the documents of one collection; raises ValueError if the codec does not support it.
 
     ``rows`` and ``copies`` are of the batch that was read last.
     """
@@ -69,13 +69,13 @@ class CompiledDisassembly:
         )
 
     def takes(self, content: bytes) -> bool:
-        """Whether the documents together are a batch for the codec."""
+        """Whether the codec can read the documents together."""
         return len(content) <= _LARGEST
 
     def read(
         self, content: bytes, documents: Sequence[bytes], sample: DailySample
     ) -> Sequence[bytes]:
-        """Take apart documents, given together and one by one; returns those left to Python."""
+        """Split documents, given together and one by one; returns those left to Python."""
         status = self._digester.read(content, len(documents), sample.days, sample.offset)
         if ODD not in status:
             return ()
@@ -153,7 +153,7 @@ class _ShapePlan:
     def _held(
         self, place: str, added: AddedField, slots: Mapping[str, int], of: Mapping[str, int]
     ) -> DigestedAddition:
-        """A field that holds folded rows, or what other rows say."""
+        """A field with folded rows, or with copies from other rows."""
         kind, links, deleted = _kind(added), list[int](), NONE
         if kind is AdditionKind.FOLDED:
             layout, arrow = self._layouts[added.path[-1].table.name], added.path[0]
@@ -180,7 +180,7 @@ class _ShapePlan:
         )
 
     def _item(self, names: Sequence[str]) -> tuple[int, Mapping[str, int]]:
-        """Add the shape of an item that is no row by itself."""
+        """Add the shape of an item that is not a row."""
         nodes, slots = fields(names)
         self.shapes.append(DigestedShape(nodes, 0, NONE, [], [], [], [], []))
         return len(self.shapes) - 1, slots

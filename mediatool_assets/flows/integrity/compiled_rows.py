@@ -1,6 +1,6 @@
-"""Blocks of raw rows as digests by the compiled codec; rows that it hands back go to Python.
+"""Digests of blocks of raw rows by the compiled codec, or by Python for odd rows.
 
-The digests are those of ``RowParser`` and the columns those of ``TableNeeds``.
+The digests are those of ``RowParser``, and the columns those of ``TableNeeds``.
 """
 
 import ctypes
@@ -47,7 +47,7 @@ _FORMS: Final = {
 
 
 def compiled_rows(layout: RowLayout, need: TableNeeds) -> "CompiledRows | None":
-    """The codec's reader; None where there is no codec, or it makes no text of one of the keys."""
+    """The codec's reader; None without a codec, or if it cannot make the text of a key."""
     codec = library()
     if codec is None or not _is_known(layout, need):
         return None
@@ -73,7 +73,7 @@ class CompiledRows:
         )
 
     def takes(self, content: bytes) -> bool:
-        """Whether the block is one for the codec."""
+        """Whether the codec can read the block."""
         return content.endswith(b"\n") and len(content) <= _LARGEST
 
     def read(
@@ -157,7 +157,7 @@ def _column(column: Column, layout: RowLayout, need: TableNeeds) -> DigestedColu
 
 
 def _form(column: Column, wanted: FieldType | None) -> Form:
-    """What ``expected_values.rule`` makes of the column's values, or of an array's elements."""
+    """The codec's form of ``expected_values.rule``, for a column or an array's elements."""
     kind = bson_type(column, wanted)
     if kind is None:
         return Form.BYTES
@@ -165,7 +165,7 @@ def _form(column: Column, wanted: FieldType | None) -> Form:
 
 
 def _key_form(column: Column) -> KeyForm:
-    """What ``row_layout.texts`` makes of them."""
+    """The codec's form of ``row_layout.texts``."""
     base = column.element or column.base
     if base == PADDED_KEY:
         return KeyForm.PADDED

@@ -47,7 +47,9 @@ def mongodb_lines(context: ReportContext, documents: DocumentStore | None) -> It
         "mongodb",
         "the collections of the model, and no other",
         _LISTED,
-        partial(_agrees, odd, f"in one of model and database only: {odd}", collections=len(live)),
+        partial(
+            _agrees, odd, f"only in the model or only in the database: {odd}", collections=len(live)
+        ),
         unknown=problem,
     )
     for name, collection in {} if problem else wanted.items():

@@ -14,8 +14,7 @@ from mediatool_assets.flows.integrity.plan import CopiedField
 from mediatool_assets.flows.integrity.row_layout import DELETED, RowLayout
 
 _BY_VALUE = (
-    "raw rows and documents read apart from each other, each value by the rule of its type; "
-    "matched by key"
+    "raw rows and documents read independently, each value by the rule of its type; matched by key"
 )
 JOINED = "joined over all rows of the raw archive"
 

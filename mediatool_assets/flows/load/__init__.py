@@ -111,7 +111,7 @@ def load(
     present = documents.marker(database) is not None
     if present and not replace:
         raise AlreadyExists(
-            f"the complete database {database}", "load it again with --replace if you mean it"
+            f"the complete database {database}", "to replace it, load it again with --replace"
         )
     if present or options.read_first:
         with in_order(executor, archive.verify, archive.manifest.members) as verified:
@@ -305,7 +305,7 @@ def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) 
     live = {info.name: info for info in found}
     if odd := live.keys() ^ {info.name for info in wanted}:
         raise CheckFailed(
-            f"{', '.join(sorted(odd))}: in one of archive and database only; load it again"
+            f"{', '.join(sorted(odd))}: only in the archive or only in the database; load it again"
         )
     for info in wanted:
         asked = {str(index["name"]): index for index in info.indexes}

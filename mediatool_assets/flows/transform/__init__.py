@@ -53,10 +53,10 @@ def transform(
 ) -> StoredArchive:
     """Make the version's transformed archive from its raw archive and a model.
 
-    ``memory`` bounds the joins in the coordinator. An archive that the version has already is
-    adopted when it was made from the same raw archive by the same model. Raises BadModel (the model
-    does not fit the schema), BadValue (a value or document that cannot be kept), CountMismatch (a
-    row is lost, here or on the way from the source), BadArchive, NotFound, AlreadyExists.
+    ``memory`` limits the joins in the coordinator. If the version has a transformed archive
+    already, made from the same raw archive by the same model, it is kept. Raises BadModel (the
+    model does not fit the schema), BadValue (a value or document that MongoDB cannot store),
+    CountMismatch (a row was lost, here or in the export), BadArchive, NotFound, AlreadyExists.
     """
     archive = archives.reader(objects, "raw", version)
     raw = archive.manifest
@@ -96,7 +96,7 @@ class _Transform:
     names: DatabaseNames
 
     def write(self, writer: ArchiveWriter) -> Manifest:
-        """Write every collection, in order of name, as its last share arrives."""
+        """Write every collection, in order of name, when its last share has arrived."""
         counts = Counts()
         tables = {name: member.rows for name, member in self.archive.manifest.tables().items()}
         for table in self.resolution.left_out:

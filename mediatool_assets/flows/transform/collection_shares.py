@@ -1,4 +1,4 @@
-"""A share of a collection: some blocks of its root table into a spool of documents, in a worker."""
+"""In a worker: converts some blocks of a collection's root table into a spool of documents."""
 
 from array import array
 from collections import Counter
@@ -19,7 +19,7 @@ from mediatool_assets.native.library import library
 
 @dataclass(frozen=True, slots=True)
 class CollectionShare:
-    """Consecutive blocks of a collection's root table, and where its documents are spooled."""
+    """Consecutive blocks of a collection's root table, and the place for its documents."""
 
     collection: DocumentCollection
     archive: ArchiveReader
@@ -31,7 +31,7 @@ class CollectionShare:
 
 @dataclass(frozen=True, slots=True)
 class CollectionShareResult:
-    """What a worker made of a share; ``identities`` are 64-bit hashes of ``_id``."""
+    """The result of a share; ``identities`` are 64-bit hashes of ``_id``."""
 
     spooled: Spooled
     identities: Bytes

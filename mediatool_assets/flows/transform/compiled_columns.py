@@ -1,6 +1,6 @@
-"""What joins need from whole blocks, by the compiled codec; rows that it hands back go to Python.
+"""The columns that joins need, made from blocks by the compiled codec, or by Python for odd rows.
 
-The columns are those of ``gathering``.
+``gathering`` defines the columns.
 """
 
 import ctypes
@@ -47,12 +47,12 @@ class CompiledColumns:
         self._plan = RowPlan(codec, columns, ())
 
     def takes(self, content: bytes) -> bool:
-        """Whether it is a block for the codec, and there are columns that it makes."""
+        """Whether the codec can read the block, and makes any of the columns."""
         some = bool(self._keys or self._values)
         return some and content.endswith(b"\n") and len(content) <= _LARGEST
 
     def arrays(self, content: bytes, first: int) -> list[pa.Array]:
-        """The columns of the request's schema, in its order; raises what parsers raise."""
+        """The columns of the request's schema, in its order; raises the errors of the parsers."""
         rows = content.count(b"\n")
         status = bytearray(rows)
         self._plan.read(content, status)
@@ -72,7 +72,7 @@ class CompiledColumns:
         return [made[name] for name in self._need.schema().names]
 
     def _texts(self, name: str, form: TextForm, unknown: set[int]) -> pa.Array:
-        """One column; the rows that Python has to read are added to ``unknown``."""
+        """One column; rows that the codec cannot convert are added to ``unknown``."""
         found = self._plan.texts(self._names.index(name), form)
         if 0 in found.known:
             unknown.update(at for at, known in enumerate(found.known) if not known)
@@ -80,7 +80,7 @@ class CompiledColumns:
         return pa.Array.from_buffers(pa.string(), len(found.known), buffers)
 
     def _replace(self, made: dict[str, pa.Array], rows: list[int], lines: "_Lines") -> None:
-        """Put in what Python makes of these rows, in every column."""
+        """Add the values that Python makes from these rows to every column."""
         all_lines = lines.all()
         arrays = column_arrays(self._need, [all_lines[at] for at in rows], 0)
         for field, array in zip(self._need.schema(), arrays, strict=True):
@@ -92,7 +92,7 @@ class CompiledColumns:
 
 
 class _Lines:
-    """The rows of a block, split when they are first asked for."""
+    """The rows of a block, split at the first access."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -106,7 +106,7 @@ class _Lines:
 
 
 def _is_number(column: Column) -> bool:
-    """Whether its texts are numbers, of which equal ones may have several."""
+    """Whether its texts are numbers: equal numbers may have different texts."""
     return (column.element or column.base) in ("numeric", "money")
 
 

@@ -1,6 +1,6 @@
-"""The documents of whole blocks by the compiled codec; rows that it hands back go to Python.
+"""Documents made from blocks by the compiled codec, or by Python for odd rows.
 
-The bytes are those of ``row_documents``, and so are the counts.
+Bytes and counts are the same as those of ``row_documents``.
 """
 
 import ctypes
@@ -59,7 +59,7 @@ _OVERRIDES: Final = _DEFAULTS | {
 
 
 def kind_of(column: Column, override: FieldType | None) -> Kind:
-    """What the codec makes of a column's values, or of an array's elements; see ``converter``."""
+    """How the codec converts a column's values, or an array's elements; see ``converter``."""
     if override is not None:
         return _OVERRIDES[override]
     default = default_type(column.element or column.base)
@@ -77,7 +77,7 @@ class CompiledDocuments:
         made = rows.attached.cells() if rows.attached is not None else {}
         keys = [key for step, key in steps if step.kind is StepKind.ADDED]
         self._added = [None if key == added_key("_id") else made[key] for key in keys]
-        """What makes each value that is added; None for the ``_id`` of a row without a key."""
+        """The functions that make the added values; None for the ``_id`` of a row without a key."""
         names = [column.name for column in shape.table.columns]
         self._names = names
         self._arrays = {
@@ -137,7 +137,7 @@ class CompiledDocuments:
         return documents
 
     def _stubs(self, status: bytearray) -> Iterator[dict[str, object]]:
-        """For each row what the added fields ask of it: whether it has an array."""
+        """For each row, what the added fields need from it: whether it has an array."""
         if not self._arrays:
             return repeat({}, len(status))
         types = {name: self._plan.types(column) for column, name in self._arrays.items()}

@@ -1,4 +1,4 @@
-"""Where the rows of every table went, and what could not be resolved: counted, then checked."""
+"""Counts the homes of every table's rows and the unresolved references, then checks them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from mediatool_assets.domain.errors import CountMismatch
 
 HOMES = ("documents", "embedded", "orphans", "folded", "left_out")
-"""Every row of the raw archive has one of these."""
+"""Every row of the raw archive has one of these homes."""
 
 
 @dataclass
 class Counts:
-    """What one share, or all of them, counted.
+    """The counts of one share, or of all shares.
 
     ``homes`` counts rows by home and table, ``unresolved`` and ``ambiguous`` references by
     ``collection.field``, ``losses`` values by ``table.column`` and kind.
@@ -23,7 +23,7 @@ class Counts:
     losses: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, other: "Counts") -> None:
-        """Take in what another share counted."""
+        """Add the counts of another share."""
         self.homes += other.homes
         self.unresolved += other.unresolved
         self.ambiguous += other.ambiguous
@@ -31,7 +31,7 @@ class Counts:
             self.losses[column] = self.losses.get(column, Counter()) + kinds
 
     def rows(self, tables: dict[str, int]) -> dict[str, dict[str, int]]:
-        """For each table of the raw archive its rows, and how many went where.
+        """For each table of the raw archive, its number of rows, and the number by home.
 
         Raises CountMismatch unless each row went to exactly one place.
         """
@@ -39,12 +39,12 @@ class Counts:
         for table, rows in tables.items():
             went = {home: self.homes[home, table] for home in HOMES}
             if sum(went.values()) != rows:
-                raise CountMismatch(table, "rows that found a home", rows, went)
+                raise CountMismatch(table, "rows that are accounted for", rows, went)
             result[table] = {"in": rows, **went}
         return result
 
     def facts(self, tables: dict[str, int]) -> dict[str, object]:
-        """All of it for the manifest, in order of name."""
+        """All counts for the manifest, in order of name."""
         return {
             "rows": self.rows(tables),
             "unresolved": dict(sorted(self.unresolved.items())),

@@ -1,4 +1,4 @@
-"""Rows into documents: for each shape a plan made once, then followed row by row."""
+"""Converts rows into documents: a plan is made once for each shape, then used for every row."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,16 +18,16 @@ DOCUMENT_BYTES = 16 * 1024 * 1024
 
 
 _Leaf = tuple[str, str, Convert | None]
-"""Dotted field, column and converter. Values that are no columns wait under ``added_key``."""
+"""Dotted field, column and converter. Values that are not columns are under ``added_key``."""
 
 Part = tuple[str, str, Convert | None, "Plan | None"]
-"""Field, column and converter of a value, or a field and the plan of the group that it is."""
+"""Field, column and converter of a value, or a field and the plan of its group."""
 
 Plan = tuple[Part, ...]
 
 
 def added_key(field: str) -> str:
-    """Where in a row the value of an added field waits; no column has such a name."""
+    """The key of an added field's value in a row; no column has such a name."""
     return f"\0{field}"
 
 
@@ -52,7 +52,7 @@ class DocumentBuilder:
         self._shallow_plan = _grouped(_leaves(shape, quick, root=root))
 
     def document(self, row: Row, line: bytes) -> dict[str, Any]:
-        """The document of a row and the line it was; raises BadValue naming what is wrong."""
+        """The document of a row and its line; raises BadValue naming the problem."""
         deep = line.count(b"{") + line.count(b"[") > DEPTH
         try:
             return _fill(self.plan if deep else self._shallow_plan, row)
@@ -60,7 +60,7 @@ class DocumentBuilder:
             raise self._culprit(row, error) from error
 
     def encode(self, document: dict[str, Any], row: Row) -> bytes:
-        """The document as BSON; raises BadValue where MongoDB could not hold it."""
+        """The document as BSON; raises BadValue if MongoDB cannot store it."""
         try:
             data = bson.encode(document)
         except (InvalidDocument, OverflowError, UnicodeEncodeError) as error:
@@ -72,7 +72,7 @@ class DocumentBuilder:
                 self.key(row),
                 column,
                 f"{size} bytes of JSON",
-                f"makes a document of {len(data)} bytes, and MongoDB stores {DOCUMENT_BYTES}",
+                f"makes a document of {len(data)} bytes, more than MongoDB's {DOCUMENT_BYTES}",
             )
         return data
 
@@ -83,7 +83,7 @@ class DocumentBuilder:
         return {column: row.get(column) for column in self._key} or "without a key"
 
     def _culprit(self, row: Row, error: Exception) -> BadValue:
-        """Find the column that cannot be taken."""
+        """Find the column that cannot be converted."""
         for column, convert in self._converters.items():
             if column not in row:
                 return BadValue(self._table, self.key(row), column, None, "is not in the archive")
@@ -107,7 +107,7 @@ class DocumentBuilder:
 def _leaves(
     shape: DocumentShape, converters: Mapping[str, Convert | None], *, root: bool
 ) -> list[_Leaf]:
-    """Every field of a document in its order: ``_id`` first, then as the table and model stand."""
+    """Every field of a document in order: ``_id`` first, then in the order of table and model."""
     leaves: list[_Leaf] = [
         (part.field, part.column.name, converters[part.column.name]) for part in shape.columns
     ]
@@ -125,7 +125,7 @@ def _in_id(field: str) -> bool:
 
 
 def _grouped(leaves: Iterable[_Leaf]) -> Plan:
-    """Leaves with dotted fields as a tree; a group stands where its first leaf stood."""
+    """Leaves with dotted fields as a tree; a group has the position of its first leaf."""
     groups: dict[str, list[_Leaf]] = {}
     for field, column, convert in leaves:
         head, _, rest = field.partition(".")

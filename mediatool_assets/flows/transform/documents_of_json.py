@@ -17,19 +17,19 @@ DEPTH = 95
 refuses above 180); the rest is left for the sub-documents that a model puts around it."""
 
 _INEXACT = re.compile(r"[\d.]{17}|\d[eE]|-0(?![\d.])")
-"""Numbers of at most 15 digits are exact as double, or as 64-bit integers, but for ``-0``."""
+"""Numbers of at most 15 digits are exact as doubles or as 64-bit integers, except ``-0``."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class _Unfit(Exception):  # a signal between functions of this module
-    """BSON cannot hold the document; ``args[0]`` is the kind of loss to count."""
+    """BSON cannot represent the document; ``args[0]`` is the kind of loss to count."""
 
 
 class DocumentReader:
     """Reads the documents of one column, and counts their losses.
 
-    ``clean`` says that PostgreSQL has looked after the keys, as it does in jsonb.
+    ``clean`` means that PostgreSQL has removed duplicate keys, as in jsonb.
     """
 
     def __init__(self, tally: Tally, *, clean: bool = False) -> None:
@@ -44,12 +44,12 @@ class DocumentReader:
         )
 
     def __call__(self, text: str) -> Any:
-        """The document: objects in order, integers as int, others double where that is exact.
+        """The document: objects in order, integers as int, other numbers as double if exact.
 
-        Larger or longer numbers are Decimal128 or, beyond 34 digits, strings (counted as
-        ``digits``). A document with a doubled key, a NUL in a key, a lone surrogate, or more than
-        DEPTH levels stays the text that it is, counted under that name. Raises ValueError where the
-        text is no JSON.
+        Larger or longer numbers are Decimal128 or, with more than 34 digits, strings (counted as
+        ``digits``). A document with a duplicate key, a NUL in a key, a lone surrogate, or more than
+        DEPTH levels is stored as its text, and counted under that name. Raises ValueError if the
+        text is not JSON.
         """
         try:
             value = self._parsed(text)
@@ -76,7 +76,7 @@ class DocumentReader:
 
 
 def text_of(value: Any, default: Callable[[Any], Any] | None = None) -> str:
-    """A JSON value as text; ``default`` makes JSON of what is none."""
+    """A JSON value as text; ``default`` converts other objects."""
     try:
         return orjson.dumps(value, default).decode()
     except orjson.JSONEncodeError:  # it goes 254 levels deep, and refuses lone surrogates

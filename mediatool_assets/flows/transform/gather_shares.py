@@ -1,7 +1,7 @@
 """Gathers the keys and values that joins need from a table into Parquet files, in a worker.
 
-Tables that take part in no join are not gathered, and columns that no join asks for stay behind:
-wide payloads pass the joins by, unless a model embeds them.
+Only tables and columns that a join needs are gathered. Wide payloads are not, unless a model embeds
+them.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from mediatool_assets.native.library import library
 
 @dataclass(frozen=True, slots=True)
 class GatherShare:
-    """Consecutive blocks of a table for one worker to gather from."""
+    """Consecutive blocks of a table, for one worker."""
 
     need: GatherRequest
     archive: ArchiveReader

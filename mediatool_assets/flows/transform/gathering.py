@@ -1,7 +1,7 @@
-"""What joins need from a table's rows, as columns: the definition of keys and values.
+"""The columns that joins need from a table's rows: the definition of keys and values.
 
-``compiled_columns`` makes the same columns of whole blocks, and comes back here for each row that
-it does not understand.
+``compiled_columns`` makes the same columns from whole blocks, and calls this module for each row
+that it cannot convert.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,29 +21,29 @@ from mediatool_assets.flows.transform.raw_rows import may_have_negative_zero, ro
 from mediatool_assets.flows.workers.duckdb_session import cased
 
 ORDINAL = "o"
-"""The row's place in its table's order, from 0; the other columns are below."""
+"""The row's position in its table, from 0; the other columns are below."""
 WHOLE = "row"
 HASH = "hash"
 
 
 def key_of(column: str) -> str:
-    """The column that holds a value as canonical text, for equality."""
+    """The column with a value as canonical text, for equality."""
     return f"k:{cased(column)}"
 
 
 def keys_of(column: str) -> str:
-    """The column that holds an array's elements as canonical texts."""
+    """The column with an array's elements as canonical texts."""
     return f"a:{cased(column)}"
 
 
 def value_of(column: str) -> str:
-    """The column that holds a value as JSON."""
+    """The column with a value as JSON."""
     return f"j:{cased(column)}"
 
 
 @dataclass
 class GatherRequest:
-    """What joins need from one table: columns as keys, arrays as keys, values, rows, hashes."""
+    """A request for one table's columns: keys, arrays as keys, values, rows, hashes."""
 
     table: Table
     keys: set[str] = field(default_factory=set)
@@ -65,9 +65,9 @@ class GatherRequest:
 
 
 def column_arrays(need: GatherRequest, lines: Sequence[bytes], first: int) -> list[pa.Array]:
-    """The columns of the request's schema, in its order, of rows whose first has that ordinal.
+    """The columns of the request's schema, in its order; ``first`` is the first row's ordinal.
 
-    Raises ValueError, KeyError or ArithmeticError where a row cannot be read.
+    Raises ValueError, KeyError or ArithmeticError if a row cannot be read.
     """
     columns = zip(_columns(need, lines, first), need.schema(), strict=True)
     return [pa.array(values, field.type) for values, field in columns]
@@ -92,7 +92,7 @@ def _columns(need: GatherRequest, lines: Sequence[bytes], first: int) -> Iterabl
 
 
 def _picked(need: GatherRequest, lines: Sequence[bytes]) -> dict[str, list[Any]]:
-    """The values of the columns that are asked for; the others are passed over, not read."""
+    """The values of the requested columns; other columns are skipped without decoding."""
     names = sorted(need.keys | need.arrays | need.values)
     if not names:
         return {}
@@ -113,7 +113,7 @@ def _picked(need: GatherRequest, lines: Sequence[bytes]) -> dict[str, list[Any]]
 
 
 def _picker(names: Sequence[str]) -> Callable[[bytes], tuple[Any, ...] | None]:
-    """A function from a line to the values of these columns; it gives None where it has no way."""
+    """A function from a line to their values; it returns None if a name cannot be a field."""
     fields = {name: f"c{at}" for at, name in enumerate(names)}
     try:
         row = msgspec.defstruct(
@@ -132,14 +132,14 @@ def _nothing(_: bytes) -> None:
 
 
 def _elements(value: Any, column: Column) -> list[str | None] | None:
-    """The elements of an array that JSON can say; one that is text has none to match."""
+    """The elements of a JSON array; an array that is stored as text has none to match."""
     return [canonical(item, column) for item in value] if type(value) is list else None
 
 
 def canonical(value: Any, column: Column) -> str | None:
-    """One text for all values that PostgreSQL takes for equal, numbers across their types.
+    """One text for all values that PostgreSQL treats as equal, also numbers of different types.
 
-    Those of citext keep their case: what they equal depends on what they are held against.
+    Values of citext keep their case: whether case counts depends on the other value's type.
     """
     if value is None:
         return None

@@ -6,8 +6,8 @@ ambiguous)``, in the order of the root's rows, that workers read by range:
 - ``root`` and ``owner`` are ordinals: of the document's row, and of the row that has the field;
 - ``child`` is the ordinal of the row that was found, or a count.
 
-Values take no part: workers fetch those of their own range by ordinal. DuckDB's sort spills keys
-well and wide values badly (1 GB of 1 KB values did not sort within 256 MB).
+Values are not joined: workers read the values of their own range by ordinal. DuckDB's sort spills
+keys well and wide values badly (1 GB of 1 KB values did not sort within 256 MB).
 """
 
 # ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
@@ -47,7 +47,7 @@ class JoinDatabase:
     @classmethod
     @contextmanager
     def opened(cls, spools: Spooling, scratch: Path, memory: str = MEMORY) -> Iterator[Self]:
-        """A database that reads what is spooled, and writes and spills into ``scratch``."""
+        """A database that reads gathered files, and writes and spills to ``scratch``."""
         with duckdb_session(scratch, memory) as connection:
             spools.reach(connection)
             yield cls(connection, scratch)
@@ -62,11 +62,11 @@ class JoinDatabase:
         self._run(f"CREATE VIEW {_table(need.table)} AS FROM read_parquet([{listed}])")
 
     def members(self, table: Table, within: range | None = None) -> str:
-        """``(root, o)`` of a table whose rows are documents themselves: all, or those ordinals."""
+        """``(root, o)`` of a table whose rows are root documents: all, or these ordinals."""
         return self._write(f"SELECT o AS root, o FROM {_table(table)} {_among(within)}", "o")
 
     def members_of(self, orphans: str, within: range | None = None) -> str:
-        """``(root, o)`` of the rows that found no document to be embedded in."""
+        """``(root, o)`` of the orphans: rows without a document to be embedded in."""
         return self._write(f"SELECT o AS root, o FROM {_file(orphans)} {_among(within)}", "o")
 
     def members_within(self, placed: str, members: str) -> str:
@@ -78,9 +78,9 @@ class JoinDatabase:
         )
 
     def occurrences(self, table: Table, bucket: int = 0, buckets: int = 1) -> str:
-        """Of rows that are equal in every column: the second, third, ... with their number.
+        """The second, third, ... of rows that are equal in every column, with their number.
 
-        Equal rows are in one bucket of those that their hashes are parted into.
+        Rows are divided into buckets by hash, so equal rows are in the same bucket.
         """
         mine = f"WHERE hash({HASH}) % {buckets} = {bucket} " if buckets > 1 else ""
         return self._write(
@@ -91,10 +91,10 @@ class JoinDatabase:
         )
 
     def place(self, added: AddedField, owner: Table, among: str | None = None) -> str:
-        """Give every row of an embedded or folded table to one row of its owner, or to none.
+        """Assign every row of an embedded or folded table to one owner row, or to none.
 
-        A file of (owner, child, position, ambiguous). ``among`` are the members that are asked for,
-        where not every owner is: what one of them is given does not depend on the others.
+        Returns a file of (owner, child, position, ambiguous). ``among`` limits it to some owners;
+        the rows of an owner do not depend on the other owners.
         """
         arrow = added.path[0]
         order = _ordered(added.order, arrow.table, "c")
@@ -116,7 +116,7 @@ class JoinDatabase:
         )
 
     def orphans(self, added: AddedField, placed: str) -> str:
-        """The rows of an embedded table that ``place`` gave to no owner."""
+        """The rows of an embedded table to which ``place`` assigned no owner."""
         table = _table(added.path[0].table)
         return self._write(
             f"SELECT c.o FROM {table} c ANTI JOIN {_file(placed)} p ON p.child = c.o", "o"
@@ -147,7 +147,7 @@ class JoinDatabase:
         return self._write(current, "root, owner, position")
 
     def united(self, added: AddedField, owner: Table, members: str) -> str:
-        """The slot of a union: each row that is found once, in the order of what found it."""
+        """The slot of a union: each row once, in the order of the rows or elements before it."""
         *before, last = added.path
         current = self._walk(before, last, owner, members)
         side = "LEFT JOIN" if last.unique else "JOIN"
@@ -161,7 +161,7 @@ class JoinDatabase:
         )
 
     def counted(self, added: AddedField, owner: Table, members: str) -> str:
-        """The slot of a count: how many different rows stand at the end of the path."""
+        """The slot of a count: how many different rows the path reaches."""
         *before, last = added.path
         current = self._walk(before, last, owner, members)
         return self._write(
@@ -172,7 +172,7 @@ class JoinDatabase:
         )
 
     def _walk(self, before: Sequence[Arrow], last: Arrow, owner: Table, members: str) -> str:
-        """All rows that a path reaches before its last arrow: root, owner and the keys of that."""
+        """All rows that a path reaches before its last arrow: root, owner and that arrow's keys."""
         steps = [*before, last]
         current = self._start(steps[0], owner, members)
         for arrow, following in pairwise(steps):
@@ -193,7 +193,7 @@ class JoinDatabase:
         )
 
     def _unnested(self, arrow: Arrow, owner: Table) -> str:
-        """The table of an arrow's columns; with a row for each element where it takes each."""
+        """The table of an arrow's columns; with a row for each element if the arrow has ``[]``."""
         if not arrow.each:
             return _table(owner)
         array = identifier(keys_of(arrow.columns[0]))
@@ -210,7 +210,7 @@ class JoinDatabase:
         return self._firsts[what]
 
     def _firsts_of(self, table: Table, keys: tuple[str, ...], caseless: tuple[bool, ...]) -> str:
-        """As the table stands where the database allows one row a key; else the first by key."""
+        """The table itself if its key is unique in the database; else the first row of each key."""
         if is_unique(table, keys):
             return f"(SELECT *, 1 AS n FROM {_table(table)})"
         names = ", ".join(_key("t", key, lower) for key, lower in zip(keys, caseless, strict=True))
@@ -233,7 +233,7 @@ class JoinDatabase:
         return file
 
     def _new(self) -> str:
-        """A file that is not there yet."""
+        """The path of a new file."""
         self._files += 1
         return str(self._scratch / f"join-{self._files:04}.parquet")
 
@@ -292,7 +292,7 @@ def _known(arrow: Arrow) -> str:
 
 
 def _ordered(wanted: Sequence[Order], table: Table, alias: str) -> str:
-    """A total order of rows: what the model says, then the key, then the table's own order."""
+    """A total order of rows: the model's order, then the key, then the table's own order."""
     parts = []
     for order in (*wanted, *(Order(column, False) for column in table.primary_key)):
         value = f"{alias}.{identifier(key_of(order.column))}"
@@ -304,7 +304,7 @@ def _ordered(wanted: Sequence[Order], table: Table, alias: str) -> str:
 
 
 def needs(shape: DocumentShape) -> Iterator[tuple[Table, str, tuple[str, ...]]]:
-    """What a shape's additions ask of tables: ``(table, kind, columns)``, as in GatherRequest."""
+    """The table columns that a shape's additions need: ``(table, kind, columns)``."""
     for added in shape.additions:
         owner = shape.table
         for arrow in added.path:

@@ -29,8 +29,8 @@ def join(
     spools: Spooling,
     memory: str = MEMORY,
 ) -> Joins:
-    """Gather what the additions of all collections need, and join it: here, or spread over workers
-    that share no disk.
+    """Gather the columns that the additions of all collections need, and join them: here, or on
+    workers that share no disk.
     """
     wanted = _needs(collections)
     if not wanted:

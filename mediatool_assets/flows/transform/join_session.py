@@ -18,7 +18,7 @@ OCCURRENCE = "_id"
 
 
 class OrdinalSlice(NamedTuple):
-    """A file that holds what there is of some ordinals."""
+    """A file with the rows of some ordinals."""
 
     ordinals: range
     file: str
@@ -27,7 +27,7 @@ class OrdinalSlice(NamedTuple):
 Slices = tuple[OrdinalSlice, ...]
 
 EVERY = range(1 << 62)
-"""The ordinals of all rows that there can be."""
+"""The ordinals of all possible rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Joins:
 
 @dataclass(frozen=True, slots=True)
 class GatheredColumns:
-    """What joins are made of; travels to the workers that make some."""
+    """The input of the joins, which is sent to workers."""
 
     needs: tuple[GatherRequest, ...]
     tables: Mapping[str, Slices]
@@ -52,7 +52,7 @@ class GatheredColumns:
 
     @contextmanager
     def database(self, scratch: Path) -> Iterator[JoinDatabase]:
-        """A database that has them all."""
+        """A database with all gathered tables."""
         with JoinDatabase.opened(self.spools, scratch, self.memory) as bench:
             for need in self.needs:
                 slices = self.tables.get(need.table.name, ())
@@ -62,7 +62,7 @@ class GatheredColumns:
 
 @dataclass
 class JoinSession:
-    """The joins in one database: of everything, or of some rows of one collection."""
+    """The joins in one database: of all rows, or of some rows of one collection."""
 
     bench: JoinDatabase
     slots: dict[str, str] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class JoinSession:
     def joins(
         self, collections: Sequence[DocumentCollection], tables: Mapping[str, Slices]
     ) -> Joins:
-        """All slots; collections of orphans last, as they want to know who was placed."""
+        """All slots; collections of orphans last, since they need the results of ``place``."""
         only: dict[str, str] = {}
         for collection in sorted(collections, key=lambda c: c.orphans_of is not None):
             orphans = None

@@ -1,8 +1,8 @@
 """Distributes the joins of a transform to workers, by range of the root's rows or hash bucket.
 
-Each share is a query of its own, on whichever machine: it reads what was gathered where that is
-staged, needs nothing of what the others find, and stages what it found. So none is larger than
-the documents of ROWS rows, or than the rows of one bucket.
+Each share is a separate query, on any machine: it reads the gathered files, does not need the
+results of other shares, and stages its own result. So a share has at most the documents of ROWS
+rows, or the rows of one bucket.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.scratch import scratch_folder
 
 ROWS = 1 << 22
-"""Of the root table in one share: DuckDB holds the keys of some millions of rows within its memory,
-and what it does not hold it spills on the worker's disk."""
+"""Rows of the root table in one share: DuckDB keeps the keys of some million rows in memory, and
+spills the others to the worker's disk."""
 
 
 def spread(
     gathered: GatheredColumns, collections: Sequence[DocumentCollection], executor: Executor
 ) -> Joins:
-    """All joins: who was left over first, since collections of orphans are made of them."""
+    """All joins; orphans are found first, since collections are made from them."""
     leaving = list(_leaving(gathered, collections))
     with in_order(executor, find_orphans, leaving) as files:
         only = dict(zip((share.collection for share in leaving), files, strict=True))
@@ -46,7 +46,7 @@ def spread(
 
 
 class OrphanSelection(NamedTuple):
-    """An embedded table whose rows without an owner become documents of ``collection``."""
+    """An embedded table whose orphans become documents of ``collection``."""
 
     gathered: GatheredColumns
     collection: str
@@ -55,7 +55,7 @@ class OrphanSelection(NamedTuple):
 
 
 def find_orphans(share: OrphanSelection) -> str:
-    """In a worker: the rows that were left over."""
+    """In a worker: the orphans."""
     with scratch_folder() as folder:
         with share.gathered.database(folder) as bench:
             placed = bench.place(share.added, share.owner)
@@ -78,7 +78,7 @@ def _leaving(
 
 
 def _embedded(place: str, shape: DocumentShape) -> Iterator[tuple[str, AddedField, Table]]:
-    """Every slot that may leave rows over: its field, and the table of the rows that have it."""
+    """Every slot that may have orphans: its field, and the table of the rows that have it."""
     for added in shape.additions:
         slot = f"{place}.{added.field}"
         yield slot, added, shape.table
@@ -130,6 +130,6 @@ def _shares(
 
 
 def _stage(gathered: GatheredColumns, file: str) -> str:
-    """Where others can read a file of this machine."""
+    """A place from which other machines can read a file of this one."""
     path = Path(file)
     return gathered.spools.file(path.name, path.rename)

@@ -3,7 +3,8 @@
 - ``digits``: a number of more than 34 digits, or outside of Decimal128's exponents, is a string.
 - ``microseconds``: a time was cut to BSON's milliseconds.
 - ``out_of_range``: infinity, or a year outside of 1 to 9999, is a string.
-- ``array_as_text``: an array that JSON cannot say (lower bounds, composite elements) is a string.
+- ``array_as_text``: an array that JSON cannot represent (lower bounds, composite elements) is a
+  string.
 - ``duplicate_key``, ``nul_in_key``, ``lone_surrogate``, ``depth``: a JSON document is its text.
 """
 
@@ -22,7 +23,7 @@ class Losses:
         self._counts: dict[str, Counter[str]] = {}
 
     def tally(self, table: str, column: str) -> Tally:
-        """What counts the losses of a column."""
+        """The function that counts the losses of a column."""
         counts = self._counts.setdefault(f"{table}.{column}", Counter())
         return partial(_count, counts)
 
@@ -32,7 +33,7 @@ class Losses:
             self._counts.setdefault(f"{table}.{column}", Counter())[kind] += count
 
     def counted(self) -> dict[str, dict[str, int]]:
-        """The columns that lost something."""
+        """The columns with losses."""
         return {name: dict(counts) for name, counts in self._counts.items() if counts}
 
 
@@ -41,4 +42,4 @@ def _count(counts: Counter[str], kind: str) -> None:
 
 
 def uncounted(kind: str) -> None:
-    """A Tally for copies of values that are counted where they come from."""
+    """A Tally for copies of values, whose originals are counted already."""

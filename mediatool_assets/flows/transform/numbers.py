@@ -1,4 +1,4 @@
-"""Decimal text into Decimal128, digit by digit: 1.50 stays 1.50."""
+"""Converts decimal text into Decimal128, digit by digit: 1.50 stays 1.50."""
 
 from decimal import Decimal
 
@@ -12,9 +12,9 @@ _NAMED = {name: Decimal128(name) for name in ("NaN", "Infinity", "-Infinity")}
 
 
 def decimal128(text: str) -> Decimal128 | None:
-    """The number with every digit and its scale; None where Decimal128 cannot hold it.
+    """The number with every digit and its scale; None if Decimal128 cannot represent it.
 
-    Raises ValueError where the text is no number. The bits are put together here because the
+    Raises ValueError if the text is not a number. The bits are computed here because the
     constructor from text is ten times slower.
     """
     whole, _, fraction = text.partition(".")

@@ -28,7 +28,9 @@ def row_parser(table: Table) -> Callable[[bytes], Row]:
             row = _slowly(line)  # orjson goes 1024 levels deep
         if len(row) != len(table.columns):
             odd = row.keys() ^ {column.name for column in table.columns}
-            raise ValueError(f"columns {', '.join(sorted(odd))} are in one of row and schema only")
+            raise ValueError(
+                f"columns {', '.join(sorted(odd))} are only in the row or only in the schema"
+            )
         zero = floats and (arrays or 0 in map(row.get, floats))
         if zero and may_have_negative_zero(line):
             exact = _slowly(line)
@@ -39,12 +41,12 @@ def row_parser(table: Table) -> Callable[[bytes], Row]:
 
 
 def may_have_negative_zero(line: bytes) -> bool:
-    """Whether ``-0`` stands where a value of the line ends, be it within a text."""
+    """Whether ``-0`` is at the end of a value in the line, or within a text."""
     return b"-0," in line or b"-0}" in line or b"-0]" in line
 
 
 def _slowly(line: bytes) -> Row:
-    """The row by the standard library's parser, as deep as it goes, zeros with their signs."""
+    """The row by the standard library's parser, which keeps the sign of zeros."""
     try:
         with deep_recursion():
             row: Row = json.loads(line, parse_int=_signed)

@@ -1,7 +1,7 @@
-"""The documents of a share's rows, one row after the other: the definition of what a row becomes.
+"""The documents of a share's rows, one row after the other: the definition of the conversion.
 
-``compiled_documents`` makes the same documents of whole blocks, and comes back here for each row
-that it does not understand.
+``compiled_documents`` makes the same documents from whole blocks, and calls this module for each
+row that it cannot convert.
 """
 
 from typing import NamedTuple
@@ -76,7 +76,7 @@ class RowDocuments:
         return BlockDocuments(documents, list(map(identity_hash, documents)))
 
     def is_wanted(self, ordinal: int) -> bool:
-        """Whether the row is the collection's: of orphans not every row is."""
+        """Whether the row belongs to the collection; a collection of orphans has only some rows."""
         return self.only is None or ordinal in self.only
 
     def document(self, line: bytes, ordinal: int) -> bytes:
@@ -89,7 +89,7 @@ class RowDocuments:
         return self.builder.encode(self.builder.document(row, line), row)
 
     def content_id(self, line: bytes, ordinal: int) -> str:
-        """The ``_id`` of a row without a key: its content, and which of equal rows it is."""
+        """The ``_id`` of a row without a key: its content's hash, its number among equal rows."""
         return f"{xxh3_128_hexdigest(line)}-{self._occurrences.get(ordinal, 1)}"
 
     def _row(self, line: bytes, ordinal: int) -> Row:

@@ -37,11 +37,11 @@ def _connection() -> duckdb.DuckDBPyConnection:
 
 
 _own_database = cache(_connection)
-"""One for all shares of a process: to start it takes as long as some thousand rows."""
+"""One for all shares of a process: its start takes as long as some thousand rows."""
 
 
 class Slots:
-    """What the joins found for one range of root ordinals."""
+    """The results of the joins for one range of root ordinals."""
 
     def __init__(self, joins: Joins, spools: Spooling, first: int, rows: int) -> None:
         self._joins, self._elsewhere = joins, spools.elsewhere
@@ -50,7 +50,7 @@ class Slots:
         spools.reach(self._db)
 
     def by_owner(self, slot: str) -> dict[int, list[JoinMatch]]:
-        """What was found, in order, by the owner's ordinal."""
+        """The results in order, by the owner's ordinal."""
         query = (
             "SELECT owner, child, unresolved, ambiguous FROM read_parquet(?) "
             "WHERE root >= ? AND root < ? ORDER BY root, owner, position, child"
@@ -61,7 +61,7 @@ class Slots:
         return found
 
     def values(self, slot: str, added: AddedField) -> dict[int, str]:
-        """The JSON of every row that the slot found, by its ordinal: taken columns, or the row."""
+        """The JSON of every row in the slot, by ordinal: the taken columns, or the whole row."""
         table = added.path[-1].table.name
         if added.verb is AdditionVerb.COUNT or not (slices := self._joins.tables.get(table)):
             return {}
@@ -76,7 +76,7 @@ class Slots:
         return dict(self._rows(query, listed, self._files(slot), *self._range))
 
     def _holding(self, slot: str, slices: Slices) -> Slices:
-        """The slices that hold any of the rows found: to open a staged file takes two requests."""
+        """The slices with any of the rows; only these are opened, with two requests each."""
         query = "SELECT DISTINCT child FROM read_parquet(?) WHERE root >= ? AND root < ?"
         rows = self._rows(query, self._files(slot), *self._range)
         starts = [piece.ordinals.start for piece in slices]
@@ -84,7 +84,7 @@ class Slots:
         return tuple(slices[at] for at in sorted(found))
 
     def _files(self, slot: str) -> list[str]:
-        """The files of the slot that may have something of the range."""
+        """The files of the slot that may have rows of the range."""
         first, end = self._range
         return [
             piece.file
@@ -133,9 +133,9 @@ class AddedValues:
             row[field.key] = field.value(row, ordinal)
 
     def cells(self) -> dict[str, Callable[[Row, int], bytes]]:
-        """What makes the BSON type and payload of each added field, of a row and its ordinal.
+        """Functions from a row and its ordinal to BSON type and payload, one for each added field.
 
-        It raises what ``bson.encode`` raises. The row needs the arrays only that are looked up.
+        They raise the errors of ``bson.encode``. Of the row, only looked-up arrays are needed.
         """
         return {field.key: field.cell for field in self._fields}
 
@@ -144,7 +144,7 @@ _NO_VALUE = encoded_value(None)
 
 
 class _Field:
-    """One added field: its rows from the joins, and what becomes of them."""
+    """One added field: its rows from the joins, and their conversion."""
 
     def __init__(
         self, slot: str, added: AddedField, slots: Slots, losses: Losses, counts: Counts
@@ -213,7 +213,7 @@ class _Field:
         return [self._take(item.child) for item in found]
 
     def _united(self, found: list[JoinMatch]) -> list[Any]:
-        """Each different value once: rows that differ elsewhere may be equal in what is taken."""
+        """Each different value once: different rows may have equal taken columns."""
         once = {self._values[item.child]: item.child for item in found if item.child is not None}
         return [self._take(child) for child in once.values()]
 

@@ -7,7 +7,7 @@ from mediatool_assets.archive.grouping import grouped
 from mediatool_assets.domain.manifest import Block
 
 SHARE_BYTES = 1 << 24
-"""Of raw JSON, at least: long against the start of a task, short against a large table."""
+"""Least bytes of raw JSON in a share: more work than a task's start, little of a large table."""
 
 
 class Cut(NamedTuple):

@@ -1,4 +1,4 @@
-"""Checks that every ``_id`` of a collection is unique, before mongod would fail half way."""
+"""Checks that every ``_id`` of a collection is unique, before a load could fail half way."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -27,8 +27,8 @@ def require_unique(
 ) -> None:
     """Raise BadValue naming the first ``_id`` that two documents share.
 
-    Hashes are compared first, by workers where there is an executor; where two are equal, the
-    documents are read again.
+    Hashes are compared first, by workers if there is an executor. If two are equal, the documents
+    are read again.
     """
     suspects = _repeated(identities, sum(spool.rows for spool in spools), executor)
     if not suspects:
@@ -46,7 +46,7 @@ def require_unique(
 
 
 def _documents(spools: Sequence[Spooled]) -> Iterator[bytes]:
-    """What was spooled, read again."""
+    """The spooled documents, read again."""
     for spool in spools:
         for run in spool.runs():
             for content in run.contents():
@@ -62,7 +62,7 @@ class HashPass(NamedTuple):
 
 
 def _repeated(identities: Sequence[Bytes], rows: int, executor: Executor | None) -> set[int]:
-    """The hashes that occur more than once, found in passes over a share of them each."""
+    """The hashes that occur more than once, found in several passes, each over a part of them."""
     turns = 1 << (rows // _PASS_ROWS).bit_length()
     passes = [HashPass(tuple(identities), number, turns) for number in range(turns)]
     if executor is None:

@@ -1,7 +1,7 @@
 """A ``$jsonSchema`` for each collection, from the columns' types: exactly the fields that we write.
 
-Columns that may hold a value which BSON cannot take as it is allow its text beside their type;
-``losses`` says when that happens.
+If a column may have values that BSON cannot represent, the validator also allows text; ``losses``
+lists these cases.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ def _document(shape: DocumentShape, *, root: bool) -> dict[str, Any]:
 
 
 def _object(fields: list[tuple[str, dict[str, Any]]], null: bool = False) -> dict[str, Any]:
-    """An object of these fields, dotted ones as objects within; every field is always there."""
+    """An object of these fields, dotted ones as nested objects; every field is required."""
     properties: dict[str, Any] = {}
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for name, schema in fields:
@@ -93,7 +93,7 @@ def _added(added: AddedField) -> dict[str, Any]:
 
 
 def _taken(added: AddedField) -> dict[str, Any]:
-    """What is taken of one row; null where a reference resolves nothing."""
+    """The values taken from one row; null if the reference finds no row."""
     if added.bare:
         return _column(added.take[0], copied=True)
     return _object([(part.field, _column(part, copied=True)) for part in added.take], null=True)

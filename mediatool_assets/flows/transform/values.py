@@ -15,10 +15,10 @@ from mediatool_assets.flows.transform.losses import Tally
 from mediatool_assets.flows.transform.numbers import decimal128
 
 Convert = Callable[[Any], Any]
-"""Takes a JSON value that is not null; raises ValueError with what is wrong with it."""
+"""Converts a JSON value that is not null; raises ValueError naming the problem."""
 
 _FAR = re.compile(r"-?infinity|\d{5,}-\d\d-\d\d.*|\d{4,}-\d\d-\d\d.* BC")
-"""Dates that PostgreSQL knows and a calendar of the years 1 to 9999 does not."""
+"""Dates that PostgreSQL accepts and a calendar of the years 1 to 9999 does not have."""
 
 _DEFAULTS: Final = {
     "smallint": FieldType.INT,
@@ -39,15 +39,15 @@ _DEFAULTS: Final = {
 
 
 def default_type(base: str) -> FieldType | None:
-    """The type of a PostgreSQL type's values; None for bytea, which no override can ask for.
+    """The BSON type of a PostgreSQL type; None for bytea, which a model cannot request.
 
-    Types without a BSON kin (time, interval, inet, ranges, ...) are their text.
+    Types without a BSON type (time, interval, inet, ranges, ...) are stored as text.
     """
     return None if base == "bytea" else _DEFAULTS.get(base, FieldType.STRING)
 
 
 def converter(column: Column, override: FieldType | None, tally: Tally) -> Convert | None:
-    """What turns a column's JSON values into BSON values; None where they are that already."""
+    """The function from a column's JSON values to BSON values; None if they need no conversion."""
     base = column.element or column.base
     if override is None and base == "bytea":
         single: Convert | None = _binary
@@ -133,7 +133,7 @@ def _documents(tally: Tally, *, clean: bool = False) -> Convert:
 
 
 def shallow(column: Column, override: FieldType | None, tally: Tally) -> Convert | None:
-    """As ``converter``, for rows that are known to have no value of more than DEPTH levels."""
+    """As ``converter``, for rows without values of more than DEPTH levels."""
     chosen = override or default_type(column.base)
     if chosen is not FieldType.DOCUMENT or column.element is not None:
         return converter(column, override, tally)

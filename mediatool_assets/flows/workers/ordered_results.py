@@ -44,8 +44,8 @@ def in_order(
         if error.errno != errno.ENOSPC:
             raise
         raise OutOfResources(
-            f"no space is left for what waits in {tempfile.gettempdir()}; nothing was published: "
-            "make room there, or point TMPDIR at a larger disk, and run again"
+            f"no space is left for temporary files in {tempfile.gettempdir()}; nothing was "
+            "published: free space there, or point TMPDIR at a larger disk, and run again"
         ) from error
     finally:
         wait([future for future in futures if not future.cancel()])

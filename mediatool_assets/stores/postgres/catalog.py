@@ -171,7 +171,7 @@ def read_tables(
     tables = connection.execute(_TABLES, (list(naming.spaces),)).fetchall()
     if not tables:
         raise BadSource(
-            f"schema {name} holds no table; fill it (`mediatool seed` fills the local one), "
+            f"schema {name} has no table; fill it (`mediatool seed` fills the local one), "
             "or set MEDIATOOL_POSTGRES_SCHEMA to another"
         )
     oids = [row[0] for row in tables]
@@ -186,7 +186,7 @@ def read_tables(
         if table in relations:
             raise BadSource(
                 f"two tables of the schemas {name} would be called {table} together; "
-                "export these schemas on their own"
+                "export these schemas separately"
             )
         relations[table] = (
             _leaves(space, relation, leaves[oid], refusing=table not in exclude)

@@ -91,7 +91,7 @@ def _hint(error: psycopg.Error) -> str:
     """What may help besides leaving the object out."""
     match error:
         case errors.InsufficientPrivilege():
-            return "an archive's objects have rights on their own database alone; "
+            return "an archive's objects have rights only on their own database; "
         case errors.UndefinedFile() | errors.FeatureNotSupported():
             return f"install it there, or name another server in {VARIABLE}; "
         case (
@@ -129,7 +129,7 @@ def _meaning(where: str, error: psycopg.Error) -> MediatoolError:
             )
         case _:
             return CheckFailed(
-                f"{where}: {_without_values(error)}; nothing was restored. Versions with the same "
-                "rows fail alike: correct the rows in the source, or restore the other tables with "
-                "--tables"
+                f"{where}: {_without_values(error)}; nothing was restored. Other versions with "
+                "these rows fail too: correct the rows in the source, or restore the other tables "
+                "with --tables"
             )

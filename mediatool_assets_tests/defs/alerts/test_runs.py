@@ -38,7 +38,7 @@ def test_a_run_that_failed_is_told_without_anything_private(
     assert found["links"] == {"run": RUN + run.run_id}
     [problem] = found["problems"]
     assert (problem["thing"], problem["reason"]) == ("step made", reason)
-    assert problem["figures"] == {"checks that could not be judged": 2}
+    assert problem["figures"] == {"checks that could not be evaluated": 2}
     assert not [word for word in ("secret", "ann@", "Ann") if word in str(hook.arrived)]
 
 

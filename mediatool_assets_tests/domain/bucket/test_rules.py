@@ -224,7 +224,7 @@ UNWISE = {
     "below the floor": (
         LifecycleRule("a", "p/", smaller_than=128 << 10, transitions=(Transition(1, "GLACIER"),)),
         UNVERSIONED,
-        "it does nothing",
+        "it has no effect",
     ),
     "billed as 128 KB": (
         LifecycleRule("a", "p/", larger_than=500, transitions=(Transition(1, "GLACIER_IR"),)),

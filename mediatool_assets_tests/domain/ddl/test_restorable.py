@@ -76,7 +76,11 @@ def test_quoted_text_is_never_taken_for_a_statement(sql: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "sql", "says"),
     [
-        ("TABLE", "COPY s.t FROM PROGRAM 'touch owned';", "a CopyStmt, which makes no TABLE"),
+        (
+            "TABLE",
+            "COPY s.t FROM PROGRAM 'touch owned';",
+            "a CopyStmt, which does not create a TABLE",
+        ),
         ("TABLE", "DO $$BEGIN PERFORM 1; END$$;", "DoStmt"),
         ("TABLE", "ALTER SYSTEM SET archive_command = 'touch owned';", "AlterSystemStmt"),
         ("TABLE", "alter role me superuser;", "AlterRoleStmt"),

@@ -30,7 +30,7 @@ from mediatool_assets_tests.twins import DirectoryObjects
     ("statement", "message"),
     [
         ("ALTER SCHEMA media_tool RENAME TO other", "there is no schema media_tool"),
-        ("DROP SCHEMA media_tool CASCADE; CREATE SCHEMA media_tool", "holds no table"),
+        ("DROP SCHEMA media_tool CASCADE; CREATE SCHEMA media_tool", "has no table"),
     ],
 )
 def test_a_source_without_tables_is_refused(

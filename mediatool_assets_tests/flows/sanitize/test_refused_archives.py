@@ -48,7 +48,7 @@ def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
         writer.finish()
     rules = bench.scratch / "rules.yaml"
     rules.write_text(RULES)
-    with pytest.raises(BadArchive, match=r"has rows of people, of which schema\.json says nothing"):
+    with pytest.raises(BadArchive, match=r"has rows of people, which schema\.json does not list"):
         sanitize(
             LocalFile(path),
             LocalFolder(bench.folder),

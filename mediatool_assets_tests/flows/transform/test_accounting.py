@@ -79,7 +79,7 @@ collections:
         run.again(needed)
     made = run.again(plain)
     assert set(made.manifest.collections()) == {"buys"}
-    told = "users was excluded from the export: nothing of it is here"
+    told = "users was excluded from the export: it has no rows here"
     assert made.manifest.warnings == (told,)
 
 

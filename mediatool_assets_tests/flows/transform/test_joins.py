@@ -212,5 +212,5 @@ def test_a_row_that_went_nowhere_is_an_error() -> None:
     counts.homes["documents", "campaigns"] = 2
     counts.homes["orphans", "campaigns"] = 1
     assert counts.rows({"campaigns": 3})["campaigns"]["orphans"] == 1
-    with pytest.raises(CountMismatch, match="campaigns: rows that found a home: expected 4"):
+    with pytest.raises(CountMismatch, match="campaigns: rows that are accounted for: expected 4"):
         counts.rows({"campaigns": 4})

@@ -42,7 +42,7 @@ def test_a_value_that_cannot_be_converted_is_named(run: Run) -> None:
 def test_a_document_above_16_mib_is_named(run: Run) -> None:
     """With the column that makes it so large."""
     rows = [{"id": 1, "name": "x" * (16 << 20)}]
-    with pytest.raises(BadValue, match=r"teams 1: column name: .* MongoDB stores 16777216"):
+    with pytest.raises(BadValue, match=r"teams 1: column name: .* more than MongoDB's 16777216"):
         run("tables: {teams: }\none_to_one: [teams]", {TEAMS: rows})
 
 
