@@ -1,17 +1,17 @@
-# make demo    three days and an on-demand version on real servers, from nothing: three minutes or so
+# make demo    three days and an on-demand version on real servers, from an empty checkout: about four minutes
 # make dev     the same servers with Dagster's UI
 # make test    the tests, on real servers of their own
 # make test-fast  the tests that need no server
 # make test-nightly  drills with Dagster's servers that take minutes each
 # make check   what a change must pass: format, lint, types, import contracts, tests
-# make test-postgres-all   export, restore and strangers on every PostgreSQL from 14 to 18
-# make test-schemas   200 databases drawn at random, all the way; for every night
+# make test-postgres-all   tests of export, restore and foreign databases on every PostgreSQL from 14 to 18
+# make test-schemas   200 random databases through all steps; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
 # make drill-pairs    two commands at once, in every pair, on real servers; PART=1/4 for a part
 # make drill-midnight midnight, the year's end and clock changes inside a run, with libfaketime
-# make mutation SECONDS=1800  mistakes planted in what decides completeness, verdicts, retention, masking
-# make fuzz SECONDS=3600  damaged rows and documents through the compiled codec, under sanitizers, from new seeds
-# make wheels  the wheels of Linux on x86-64 and aarch64, for glibc from 2.17 on
+# make mutation SECONDS=1800  plants mistakes in the code of completeness, verdicts, retention and masking, and lists those that no test notices
+# make fuzz SECONDS=3600  damaged rows and documents for the compiled codec, with sanitizers, from new seeds
+# make wheels  the wheels for Linux on x86-64 and aarch64, for glibc 2.17 or newer
 # make bench   the benchmark: every stage, then queries over ten versions
 # make reference  the generated pages of docs/reference, from the code
 # make lint-deploy  the Dockerfile, compose, workflows and systemd units of deploy/, by linters of each
@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 DOCS := $(VENV)/docs
 
-# Each of the many processes would compile all that it imports, over and over.
+# Without this, each of the many processes would compile every module that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -37,7 +37,7 @@ install: $(INSTALLED)
 NATIVE := mediatool_assets/native
 COMPILER := { command -v cc || command -v gcc || command -v clang; } >/dev/null
 
-# Where there is no C compiler, one comes as a package; without either, Python converts the rows.
+# Without a C compiler, the package ziglang is installed; without either, Python converts the rows.
 $(INSTALLED): pyproject.toml setup.py requirements.txt compiler-requirements.txt $(wildcard $(NATIVE)/*.[ch]) $(NATIVE)/build.py
 	scripts/system-libraries.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -62,7 +62,7 @@ test-nightly: $(INSTALLED)
 	scripts/test-servers.sh
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -m nightly -n 2 --dist loadfile mediatool_assets_tests/drills
 
-# They start programs or servers, and native/ compiles the codec: run it after a change to rows.c.
+# These start programs or servers, and native/ compiles the codec: run native/ after a change to rows.c.
 SLOW := cli defs drills native stores test_dg.py test_wheel.py flows/test_load_killed_mongod.py
 test-fast: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers and not nightly' \
@@ -90,7 +90,7 @@ drill-midnight: $(INSTALLED)
 	scripts/test-servers.sh clock
 	$(BIN)/python -m mediatool_assets_tests.drills.midnight
 
-# An environment of its own: what cosmic-ray brings is needed for its operators alone.
+# A separate environment: cosmic-ray and its dependencies are only needed for its operators.
 MUTATION := $(VENV)/mutation
 $(MUTATION)/installed: scripts/mutation-requirements.txt
 	test -x $(MUTATION)/bin/python || $(PYTHON) -m venv $(MUTATION)
@@ -125,7 +125,7 @@ reference: $(INSTALLED)
 	$(BIN)/python scripts/schemas_reference.py
 	$(BIN)/python scripts/api_reference.py
 
-# An environment of its own: awscli needs a docutils that is too old for Sphinx.
+# A separate environment: awscli needs a docutils that is too old for Sphinx.
 $(DOCS)/installed: docs/requirements.txt
 	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
@@ -134,7 +134,7 @@ $(DOCS)/installed: docs/requirements.txt
 docs: $(DOCS)/installed
 	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs build/docs
 
-# the links to other sites too, for which the network is needed
+# also checks the links to other sites; needs the network
 docs-links: $(DOCS)/installed
 	$(DOCS)/bin/sphinx-build --quiet --builder linkcheck docs build/docs-links
 

@@ -1,4 +1,4 @@
-"""Compiles the codec of rows where there is a C compiler; the wheel is then one of its platform.
+"""Compiles the codec of rows if there is a C compiler; the wheel is then for this platform.
 
 What it is built with is in ``mediatool_assets/native/build.py``. MEDIATOOL_NATIVE=no builds none.
 """

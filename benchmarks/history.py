@@ -1,9 +1,9 @@
-"""The cost of history: what readers and the daily path take when there are years of versions.
+"""Measures the cost of history: readers and the daily run with years of versions.
 
     .venv/bin/python benchmarks/history.py --days 1000 --a-day 3
 
-One version is made; its metadata file is put under the names of all the others, and the registry
-made anew. Nothing else of those is there: none of what is measured may read archives.
+It makes one version, copies its metadata file to the names of all the others, and makes the
+registry again. The other versions have no archives: the measured code must not read any.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
     python benchmarks/inference.py [SCALE]
 
-Fills a schema of its own on the local servers (`mediatool up`), infers, and drops it again. Prints
-precision (of what was offered, how much is true) and recall (of what is true, how much was offered)
-against the references that the tables are known to have, and those that no foreign key says; then
-the collections and fields that only one of the two models has: the choices.
+Fills a separate schema on the local servers (`mediatool up`), infers, and drops it again. Prints
+precision (how many proposed references are true) and recall (how many true references are proposed)
+for all known references of the tables, and for those without a foreign key; then the collections
+and fields that only one of the two models has.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """What each stage is measured against: the native tools, called as their users call them.
 
 ``pg_dump`` and ``pg_restore`` are those of the local server's package. MongoDB's own tools are in
-no package registry: they run where they are on the PATH, and are left out elsewhere. What ends in
-S3 with us is uploaded for the peer too: by ``aws s3 cp`` where there is one, else by boto3.
+no package registry: they are used if they are on the PATH, and left out otherwise. Files that we
+upload to S3 are uploaded for the peer too: by ``aws s3 cp`` if it is installed, else by boto3.
 """
 
 import os

@@ -1,10 +1,10 @@
-"""What commands take when the bucket has hundreds of versions.
+"""Measures commands when the bucket has hundreds of versions.
 
     .venv/bin/python benchmarks/versions.py --versions 400
 
-Makes signed versions, a day apart; the newest one is whole. Then it measures each command in a
-process of its own: seconds, processor seconds, requests to S3, bytes read, peak memory. The same
-with a quarter of the versions shows what grows with their number. Writes
+Makes signed versions, one for each day; only the newest has all of its archives. Then it measures
+each command in a separate process: seconds, processor seconds, requests to S3, bytes read, peak
+memory. A second run with a quarter of the versions shows what grows with their number. Writes
 ``benchmarks/results/versions-N.json``.
 
 A home that is given with ``--home`` is kept, with the versions in it, and measured again as it is.

@@ -1,7 +1,7 @@
 """What a comparison is measured against: both versions as CSV by COPY, joined by key in DuckDB.
 
-It tells rows added, removed and changed and values changed by column, of tables with a primary key.
-It keeps no archive, checks nothing, and needs both states of the source to be there.
+It counts added, removed and changed rows, and changed values by column, of tables with a primary
+key. It makes no archive, verifies nothing, and needs both states of the source.
 """
 
 from collections.abc import Iterable

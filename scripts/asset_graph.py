@@ -1,6 +1,7 @@
 """Draws the assets that one collection comes from, as they are defined, in Mermaid.
 
-The README holds what ``python scripts/asset_graph.py campaigns`` prints; a test compares them.
+docs/explanation/architecture.md has what ``python scripts/asset_graph.py campaigns`` prints; a test
+compares them.
 """
 
 import sys
@@ -12,7 +13,7 @@ from mediatool_assets.definitions import defs
 
 
 def drawing(collection: str) -> str:
-    """All that lies upstream of the collection in MongoDB, by group, and all that follows it."""
+    """The assets upstream and downstream of the collection in MongoDB, by group."""
     graph = defs.resolve_asset_graph()
     loaded = dg.AssetKey(["mongodb", collection])
     keys = sorted(

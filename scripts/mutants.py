@@ -1,11 +1,12 @@
 """List the mutants of modules as JSON lines, by operators of cosmic-ray, in its own environment.
 
 Each line has ``path``, ``line``, ``operator`` and ``source``, the text of the mutated module.
-Of operators that nearly always make the same mistake there is one: what survives is to be read.
+Of operators that nearly always make the same mistake, only one is used, since people read the list
+of survivors.
 
-Left out is what decides nothing: type annotations, whether a class is ``frozen`` or has ``slots``,
-and what stands in an f-string of a ``raise``. That an error is raised, of which class and with
-which arguments, is not left out.
+Code that decides nothing is left out: type annotations, ``frozen`` and ``slots`` of classes, and
+the text in an f-string of a ``raise``. The class and the arguments of a raised error are not left
+out.
 """
 
 import ast

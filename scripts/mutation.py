@@ -1,4 +1,4 @@
-"""Mutation testing of what decides completeness, verdicts, retention and masking.
+"""Mutation testing of the code that decides completeness, verdicts, retention and masking.
 
 ``make mutation SECONDS=1800`` plants one mistake at a time and runs the tests that call the
 function with the mistake and need no server, the quickest first, until one fails. Prints every
@@ -6,13 +6,13 @@ mutant that no test notices and the share of them; ends with 1 above 5 %.
 
 1. A process imports everything and collects the tests once. A fork of it runs all of them and
    records which functions of the modules each test calls, and its processor time.
-2. For each mutant a fork gives the living function the code with the mistake, or the modules the
-   constants that it makes, and runs its tests.
-3. What no test noticed, of mistakes in what runs when a module is imported, is imported with the
-   mistake in a fork of a process that has imported third parties alone, with all tests of it.
+2. For each mutant, a fork replaces the code of the function, or the constants of the module, and
+   runs its tests.
+3. A mutant of code that runs at import, and that no test noticed, is imported in a fork of a
+   process that has imported only third-party packages, with all tests of its module.
 
-``mutants.py`` says which mistakes there are; ``mutation-survivors`` explains those that nobody
-could notice, and they are not counted.
+``mutants.py`` lists the mistakes; ``mutation-survivors`` explains those that cannot change a
+result, which are not counted.
 
 Results are kept in ``.venv/mutation/results.jsonl``, so a run of the whole list can be made in
 parts, and after a change only what it touches is tried. A mutant stays noticed while its module

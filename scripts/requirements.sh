@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The pinned packages anew, for Python 3.11 to 3.13 on Linux, with the SHA-256 of each of their files:
+# Writes the pinned packages for Python 3.11 to 3.13 on Linux, with the SHA-256 of each of their files:
 # requirements.txt for `make`, deploy/docker/requirements.txt for the image, compiler-requirements.txt
-# for machines without a C compiler. It needs uv, and asks the index that uv is configured with. Versions stay as they are; arguments are uv's:
+# for machines without a C compiler. It needs uv, and uses the index that uv is configured with.
+# Versions do not change, unless uv's arguments say so:
 #   scripts/requirements.sh --upgrade-package boto3
 #   scripts/requirements.sh --upgrade
 set -euo pipefail

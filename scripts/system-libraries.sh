@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The one library that no Python package brings: libcurl, which the local MongoDB is linked with.
-# Installs it where that needs no password (root on Debian or Ubuntu); says what to do elsewhere.
+# Installs libcurl, which the local MongoDB needs and which no Python package contains, as root on
+# Debian or Ubuntu. Elsewhere it prints the command to install it.
 set -euo pipefail
 
 has_libcurl() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p | grep -q 'libcurl\.so\.4 '; }
@@ -13,5 +13,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   apt-get install -y -qq --no-install-recommends libcurl4
 else
   echo 'The local MongoDB needs libcurl.so.4: `sudo apt-get install libcurl4`.' >&2
-  echo 'With a MongoDB of your own (MEDIATOOL_MONGODB_URL) you can do without it.' >&2
+  echo 'It is not needed with a MongoDB of your own (MEDIATOOL_MONGODB_URL).' >&2
 fi

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What the tests need beside the local servers: Debian's PostgreSQL with its contrib extensions, which
-# the local one lacks (each Debian has one major version; the other is left out), Chromium and a C compiler.
-# `test-servers.sh all PYTHON` adds, for `make test-postgres-all`, PostGIS and the servers of two wheels:
-# they are unpacked beside that Python, as one is for a Python that it does not run on.
-# `test-servers.sh clock` installs libfaketime alone, for `make drill-midnight`.
+# Installs what the tests need in addition to the local servers: Debian's PostgreSQL with its contrib
+# extensions (each Debian release has one of the two major versions), Chromium and a C compiler.
+# `test-servers.sh all PYTHON` adds PostGIS and the servers of two wheels, for `make test-postgres-all`.
+# The wheels are unpacked in the environment of PYTHON, since one of them is for another Python.
+# `test-servers.sh clock` installs only libfaketime, for `make drill-midnight`.
 set -euo pipefail
 
 MAJORS='15 17'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The wheel as a stranger installs it: in a new environment, without constraints, outside of the
-# repository; then a small demo. PYTHON is the Python to try, as `make PYTHON=...`.
+# Installs the wheel in a new environment, without constraints, outside of the repository; then runs
+# a small demo. PYTHON is the Python to try, as in `make PYTHON=...`.
 set -euo pipefail
 
 wheel=$(realpath "$1")

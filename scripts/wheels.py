@@ -1,9 +1,9 @@
-"""Builds the wheels of Linux on x86-64 and aarch64, whose codec runs with glibc 2.17 and newer.
+"""Builds the wheels for Linux on x86-64 and aarch64, whose codec runs with glibc 2.17 and newer.
 
     make wheels
 
-The compiler is that of the ``ziglang`` package, which compiles for every machine on any of them.
-Reports what each program needs of glibc; fails where that is more than the wheel's name says.
+The compiler is that of the ``ziglang`` package, which can compile for other machines. Prints the
+glibc version that each library needs; fails if it is newer than the one in the wheel's name.
 """
 
 import os

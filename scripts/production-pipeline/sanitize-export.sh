@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes a copy of an export without anything personal or confidential, and the proof of it:
+# Makes a copy of an export without personal or confidential values, with a proof:
 #   sanitize-export.sh --input 20250621-143000-raw.tar.gz --output 20250621-143000-sanitized.tar.gz
-# The key is that of MEDIATOOL_MASKING_KEY, else one that MEDIATOOL_HOME keeps. Other flags of `mediatool sanitize` are taken too.
+# The key is MEDIATOOL_MASKING_KEY, else the one stored in MEDIATOOL_HOME. All flags of `mediatool
+# sanitize` can be used.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 mediatool=$root/.venv/bin/mediatool
