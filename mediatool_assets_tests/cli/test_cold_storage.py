@@ -39,7 +39,7 @@ def test_fetch_asks_says_when_and_fetches(mediatool: Run, cold: S3Objects, tmp_p
     assert f"{uri} is in GLACIER; a copy for 7 days was requested (Standard)" in first.err
     second = mediatool("fetch", OLD)
     assert (second.code, len(second.lines)) == (5, 1)
-    assert "is on its way, there by" in second.err
+    assert "is on its way, available by" in second.err
     third = mediatool("fetch", OLD)
     assert (third.code, third.err) == (0, "")
     assert (tmp_path / f"{OLD}-raw.tar.gz").is_file()

@@ -97,7 +97,7 @@ def test_a_reader_is_told_and_reads_later(
     cold: S3Objects, documents: MongoDocuments, pool: Workspace, tmp_path: Path, name: str
 ) -> None:
     """The first attempt asks for the copy and leaves nothing; the second does the work."""
-    with pytest.raises(InColdStorage, match=r"GLACIER; a copy .* and is there by"):
+    with pytest.raises(InColdStorage, match=r"GLACIER; a copy .* and is available by"):
         READERS[name](cold, documents, pool, tmp_path)
     assert not any(tmp_path.iterdir())
     assert READERS[name](cold, documents, pool, tmp_path)
