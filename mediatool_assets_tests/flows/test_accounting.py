@@ -118,7 +118,9 @@ def test_what_is_not_counted_is_none() -> None:
 def test_a_table_in_one_of_two(rows: dict[str, dict[str, int]]) -> None:
     """Each table of the raw archive is accounted for, and no other."""
     odd = "more" if rows else "users"
-    with pytest.raises(CheckFailed, match=f"tables {odd}: only in the raw or only in the transformed archive"):
+    with pytest.raises(
+        CheckFailed, match=f"tables {odd}: only in the raw or only in the transformed archive"
+    ):
         account(made(rows))
 
 
