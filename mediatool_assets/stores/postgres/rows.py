@@ -5,12 +5,13 @@ back.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from psycopg import Copy, sql
+from psycopg import capabilities, sql
+from psycopg.types.string import ByteaBinaryLoader
 
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.row_json import PLAIN
@@ -26,6 +27,9 @@ from mediatool_assets.stores.postgres.connection import (
 from mediatool_assets.stores.postgres.jsonb import JsonbColumns
 
 BATCH_BYTES = 1 << 20  # a batch is copied once to search it: keep both in the cache
+
+_TOGETHER = 8
+"""Rows that libpq hands over at once: one by one takes twice the time, more takes more memory."""
 
 _NULL = sql.SQL("pg_column_size({0}) <= 16 AND {0} = 'null'")
 
@@ -73,8 +77,8 @@ def _array_template(element: str, kind: str | None) -> sql.SQL:
     )
 
 
-def copy_query(table: Table, chunk: Chunk) -> sql.Composed:
-    """COPY a chunk's rows, in the table's order; no text contains the quote and the delimiter.
+def rows_query(table: Table, chunk: Chunk) -> sql.Composed:
+    """SELECT a chunk's rows, in the table's order, as JSON.
 
     With jsonb columns, a second field lists those that contain the document ``null``, which JSON
     cannot
@@ -85,9 +89,8 @@ def copy_query(table: Table, chunk: Chunk) -> sql.Composed:
         sql.SQL("{} AS {}").format(expression(c), sql.Identifier(c.name)) for c in table.columns
     )
     return sql.SQL(
-        "COPY (SELECT row_to_json(r.*){nulls} FROM (SELECT {columns} FROM ONLY {relation} "
-        "WHERE ctid >= {first} AND ctid < {end}) r) "
-        "TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
+        "SELECT row_to_json(r.*){nulls} FROM (SELECT {columns} FROM ONLY {relation} "
+        "WHERE ctid >= {first} AND ctid < {end}) r"
     ).format(
         nulls=_nulls(_jsonb(table)),
         columns=columns,
@@ -129,10 +132,12 @@ class PostgresRows:
     def read(self, table: Table, chunk: Chunk) -> Iterator[list[bytes]]:
         """Batches of NDJSON rows without newlines, in the table's order."""
         jsonb = _jsonb(table)
+        columns = JsonbColumns(jsonb)
         with translated(f"{instance(self.url)}, {table.name}"), self._session() as connection:
             begin(connection, self.snapshot)
-            with connection.cursor().copy(copy_query(table, chunk)) as copy:
-                yield from _with_jsonb(copy, JsonbColumns(jsonb)) if jsonb else _plain(copy)
+            with closing(_fetched(connection, rows_query(table, chunk))) as batches:
+                for fetched in batches:
+                    yield _checked(fetched, columns) if jsonb else [row for row, *_ in fetched]
             connection.execute("COMMIT")
 
     @contextmanager
@@ -163,31 +168,37 @@ class _WorkerSession(NamedTuple):
 _KEPT = threading.local()
 
 
-def _plain(copy: Copy) -> Iterator[list[bytes]]:
-    rows: list[bytes] = []
+Fetched = tuple[Any, ...]
+"""A row as JSON and, with jsonb columns, which of them contain the document ``null``, if any."""
+
+
+def _fetched(connection: Connection, query: sql.Composed) -> Generator[list[Fetched]]:
+    """Batches of a query's rows, in the binary format, in which JSON is its text.
+
+    COPY would look for what to quote at each character, and its driver makes objects for each row.
+    """
+    cursor = connection.cursor()
+    for type_ in ("json", "text"):
+        cursor.adapters.register_loader(type_, ByteaBinaryLoader)
+    together = _TOGETHER if capabilities.has_stream_chunked() else 1  # libpq before 17
+    rows: list[Fetched] = []
     size = 0
-    for data in copy:
-        rows.append(bytes(data[:-1]))
-        size += len(data)
-        if size >= BATCH_BYTES:
-            yield rows
-            rows, size = [], 0
+    stream = cursor.stream(query, binary=True, size=together)
+    with closing(cast(Generator[Fetched], stream)):  # it holds the connection's lock until then
+        for row in stream:
+            rows.append(row)
+            size += len(row[0])
+            if size >= BATCH_BYTES:
+                yield rows
+                rows, size = [], 0
     if rows:
         yield rows
 
 
-def _with_jsonb(copy: Copy, columns: JsonbColumns) -> Iterator[list[bytes]]:
-    for batch in _plain(copy):
-        nulls: dict[int, bytes] = {}
-        rows: list[bytes] = []
-        for line in batch:
-            if line.endswith(b"\x02"):
-                rows.append(line[:-1])
-            else:
-                row, _, found = line.partition(b"\x02")
-                nulls[len(rows)] = found
-                rows.append(row)
-        rows = columns.rewrite(rows)
-        for index, found in nulls.items():
+def _checked(fetched: Sequence[Fetched], columns: JsonbColumns) -> list[bytes]:
+    """The rows of a batch, with such documents as strings that JSON cannot hold."""
+    rows = columns.rewrite([row for row, _ in fetched])
+    for index, (_, found) in enumerate(fetched):
+        if found is not None:
             rows[index] = columns.with_nulls(rows[index], [int(p) for p in found.split()])
-        yield rows
+    return rows
