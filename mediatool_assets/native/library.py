@@ -61,6 +61,19 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
         c_int,
         [c_char_p, c_size_t, POINTER(c_uint64), POINTER(c_uint64)],
     ),
+    "mt_suspects": (
+        c_int64,
+        [
+            c_char_p,
+            c_size_t,
+            c_char_p,
+            c_size_t,
+            POINTER(c_uint64),
+            c_size_t,
+            POINTER(c_ubyte),
+            POINTER(c_uint64),
+        ],
+    ),
     "mt_texts": (
         c_int64,
         [

@@ -1196,6 +1196,82 @@ EXPORTED int mt_fingerprint_documents(const uint8_t *block, size_t size, uint64_
     return 0;
 }
 
+/* ---- rows that may have numbers too long for a double: stores/postgres/jsonb.py says what they are ---- */
+
+#define LONG_NUMBER 16 /* characters: shorter ones are the text of a double */
+
+static bool is_numeral(uint8_t byte)
+{
+    return (byte >= '0' && byte <= '9') || byte == '.';
+}
+
+/* Copy the row's long numbers, with a comma behind each, and count them. Any number of that length
+ * has a character at each 16th place, so that the others are skipped. Returns how many bytes were
+ * written: each number has a byte before it in the row, so that the row's size is enough. */
+static size_t copy_long_numbers(const uint8_t *row, size_t size, uint8_t *numbers, size_t *count)
+{
+    size_t written = 0;
+    for (size_t at = LONG_NUMBER - 1; at < size; at += LONG_NUMBER) {
+        if (!is_numeral(row[at]))
+            continue;
+        size_t first = at, end = at + 1;
+        while (first > 0 && is_numeral(row[first - 1]))
+            first--;
+        while (end < size && is_numeral(row[end]))
+            end++;
+        if (end - first >= LONG_NUMBER && first > 0 && memchr(" [:-", row[first - 1], 4) != NULL) {
+            memcpy(numbers + written, row + first, end - first);
+            written += end - first;
+            numbers[written++] = ',';
+            *count += 1;
+        }
+        at = end; /* the next number begins behind it */
+    }
+    return written;
+}
+
+/* Whether the row contains one of the marks, each of which ends with a newline in their list. */
+static bool has_mark(const uint8_t *row, size_t size, const uint8_t *marks, const uint8_t *end)
+{
+    while (marks < end) {
+        const uint8_t *stop = memchr(marks, '\n', (size_t)(end - marks));
+        if (stop == NULL)
+            return true;
+        if (memmem(row, size, marks, (size_t)(stop - marks)) != NULL)
+            return true;
+        marks = stop + 1;
+    }
+    return false;
+}
+
+/* The long numbers of the rows, into `numbers`, which has room for the size of the rows; and into
+ * `found`, which has room for `most`, the row of each, from 0, and the rows that have a mark: twice the
+ * row, and 1 more for a mark. Each row ends with a newline. Returns how many were found, or -1 where
+ * that does not fit; `written` is the size of the numbers. */
+EXPORTED int64_t mt_suspects(const uint8_t *rows, size_t size, const uint8_t *marks, size_t marks_size,
+                             uint64_t *found, size_t most, uint8_t *numbers, uint64_t *written)
+{
+    const uint8_t *at = rows, *end = rows + size;
+    size_t count = 0, copied = 0;
+    for (uint64_t row = 0; at < end; row++) {
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL)
+            return -1;
+        size_t length = (size_t)(newline - at), more = 0;
+        copied += copy_long_numbers(at, length, numbers + copied, &more);
+        bool marked = has_mark(at, length, marks, marks + marks_size);
+        if (more + marked > most - count)
+            return -1;
+        while (more-- > 0)
+            found[count++] = row << 1;
+        if (marked)
+            found[count++] = row << 1 | 1;
+        at = newline + 1;
+    }
+    *written = copied;
+    return (int64_t)count;
+}
+
 /* ---- texts of columns: flows/transform/gathering.py says what they are ---- */
 
 enum form { KEY, PADDED_KEY, VALUE, FORMS };

@@ -17,7 +17,8 @@ from mediatool_assets.native.build import compile_into
 
 COMPILER = "cc"
 FLAGS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-TESTS = [str(Path(__file__).with_name(name)) for name in ("test_codec.py", "test_digests.py")]
+_FILES = ("test_codec.py", "test_digests.py", "test_suspects.py")
+TESTS = [str(Path(__file__).with_name(name)) for name in _FILES]
 
 
 def compiled(folder: Path) -> Path:
@@ -42,8 +43,8 @@ def child(program: Path, examples: int, *arguments: str) -> tuple[list[str], dic
     return command, os.environ | own
 
 
-_READERS = ("mt_read", "mt_assemble", "mt_digest_rows", "mt_digest_documents")
-"""What is given a plan, bytes, and how many."""
+_READERS = ("mt_read", "mt_assemble", "mt_suspects", "mt_digest_rows", "mt_digest_documents")
+"""What is given bytes, and how many; before them, most of these are given a plan."""
 
 
 class _Exact:
@@ -63,11 +64,14 @@ class _Exact:
         return self._exact(function) if name in _READERS else function
 
     def _exact(self, function: Callable[..., int]) -> Callable[..., int]:
-        def call(plan: int, data: bytes, size: int, *arguments: object) -> int:
+        def call(*arguments: Any) -> int:
+            at = next(n for n, given in enumerate(arguments) if isinstance(given, bytes))
+            data, size = arguments[at : at + 2]
             copy = self._libc.malloc(size)
             ctypes.memmove(copy, data, size)
+            exact = ctypes.cast(copy, ctypes.c_char_p)
             try:
-                return function(plan, ctypes.cast(copy, ctypes.c_char_p), size, *arguments)
+                return function(*arguments[:at], exact, *arguments[at + 1 :])
             finally:
                 self._libc.free(copy)
 

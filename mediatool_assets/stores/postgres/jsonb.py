@@ -7,10 +7,12 @@ always a document's text.
 
 import re
 from collections.abc import Iterator, Sequence
+from ctypes import c_ubyte, c_uint64
 
 import msgspec
 
 from mediatool_assets.domain.json_numbers import is_double, only_doubles
+from mediatool_assets.native.library import library
 
 # jsonb prints numbers without exponent, after ": ", ", " or "[", perhaps a minus. A number of up to
 # 15 digits is always the decimal text of a double, so only longer ones are checked.
@@ -47,6 +49,12 @@ class JsonbColumns:
 
     def _suspects(self, rows: list[bytes]) -> list[int]:
         """The rows that may contain such a document; other text can look like one."""
+        chosen = _likely(rows, self._marks)
+        if chosen is None:
+            return self._searched(rows)
+        return [chosen[at] for at in self._searched([rows[index] for index in chosen])]
+
+    def _searched(self, rows: list[bytes]) -> list[int]:
         text = b"\n".join(rows)
         found = {*_odd_numbers(text), *(at for mark in self._marks for at in _all_of(mark, text))}
         index, before, suspects = 0, 0, dict[int, None]()
@@ -63,6 +71,30 @@ class JsonbColumns:
             if (document := bytes(values[name])).startswith(b'"') or not only_doubles(document)
         }
         return msgspec.json.encode(values | texts) if texts else row
+
+
+def _likely(rows: list[bytes], marks: Sequence[bytes]) -> list[int] | None:
+    """The rows with a mark, or with a long number that is printed otherwise, by the codec.
+
+    None where there is no codec.
+    """
+    codec = library()
+    if codec is None:
+        return None
+    text, listed = b"\n".join([*rows, b""]), b"\n".join([*marks, b""])
+    most = len(rows) + len(text) // 16  # each row may have a mark, and a number has 16 characters
+    found, written = (c_uint64 * most)(), c_uint64()
+    numbers = (c_ubyte * len(text))()
+    count = codec.mt_suspects(text, len(text), listed, len(listed), found, most, numbers, written)
+    if count < 0:
+        return None
+    suspects = {each >> 1 for each in found[:count] if each & 1}
+    numbered = [each >> 1 for each in found[:count] if not each & 1]
+    texts = bytes(memoryview(numbers)[: written.value]).split(b",")[:-1]
+    for row, number, again in zip(numbered, texts, _printed(texts), strict=True):
+        if number != again:
+            suspects.add(row)
+    return sorted(suspects)
 
 
 def _all_of(mark: bytes, text: bytes) -> Iterator[int]:

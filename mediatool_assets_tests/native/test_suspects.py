@@ -1,0 +1,34 @@
+"""The codec suspects the rows that Python does of documents that a reader of doubles misreads."""
+
+from unittest.mock import patch
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediatool_assets.stores.postgres import jsonb
+from mediatool_assets.stores.postgres.jsonb import JsonbColumns
+
+NAMES = ["d", 'a "name"\n']
+NUMBERS = ["1" * 15, "1" * 16, "12345678901234567", "0.30000000000000004"]
+OTHERS = ['"d":"', '"d":', '"a \\"name\\"\\n":"', *' :[-.x",\\', ", ", "é"]
+PIECES = st.lists(st.sampled_from([*NUMBERS, *OTHERS]), max_size=12)
+ROWS = st.lists(PIECES.map(lambda found: "".join(found).encode()))
+
+
+@given(rows=ROWS)
+def test_the_same_rows_are_suspected(rows: list[bytes]) -> None:
+    """Whatever the text: long numbers and short ones, and text that looks like a column."""
+    columns = JsonbColumns(NAMES)
+    found = columns._suspects(rows)
+    with patch.object(jsonb, "library", lambda: None):
+        assert found == columns._suspects(rows)
+
+
+def test_a_number_is_found_wherever_it_is() -> None:
+    """Sixteen digits are looked for at every sixteenth place: none falls between two."""
+    numbers = ["1234567890123457", "123456789012345678901", "0." + "1" * 30]
+    rows = [b'{"d":' + b" " * at + number.encode() + b"}" for number in numbers for at in range(40)]
+    with patch.object(jsonb, "library", lambda: None):
+        wanted = JsonbColumns(["d"])._suspects(rows)
+    assert len(wanted) >= 80
+    assert JsonbColumns(["d"])._suspects(rows) == wanted
