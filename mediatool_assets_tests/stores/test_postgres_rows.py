@@ -2,14 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from decimal import Decimal
+from typing import cast
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from psycopg import sql
+from psycopg import capabilities, sql
 
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
@@ -165,6 +167,24 @@ def test_names_need_no_care(postgres_database: Url, name: str) -> None:
         {name: "null"},
         {name: '"x"'},
     ]
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_read_that_is_given_up_leaves_its_reader_usable(
+    postgres_database: Url, monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    """After a worker stopped in the middle of a chunk, the next read is whole; by any libpq."""
+    monkeypatch.setattr(capabilities, "has_stream_chunked", lambda **_: chunked)
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA a; CREATE TABLE a.cases (n integer, padding text)")
+        insert = "INSERT INTO a.cases SELECT n, repeat('x', 1000) FROM generate_series(1, 9000) n"
+        connection.execute(insert)
+    with PostgresSource(postgres_database, "a").snapshot() as snapshot:
+        table = snapshot.schema.table("cases")
+        [chunk] = snapshot.chunks(table)
+        with closing(cast(Generator[list[bytes]], snapshot.reader.read(table, chunk))) as rows:
+            assert len(next(rows)) < 2000
+        assert sum(len(batch) for batch in snapshot.reader.read(table, chunk)) == 9000
 
 
 def read(url: Url, table: str = "cases") -> list[bytes]:
