@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.cli.main import app
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.documents import PAGES, ROOT, Fenced, blocks
 
+_BLOCKS = re.compile(r"^ *```(?:bash|console)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 ROWS = [b'{"id":1,"name":"caf\xc3\xa9"}', b'{"id":2,"name":"a\\nb"}', b'{"id":3,"name":null}']
 
 
@@ -49,6 +53,35 @@ def test_links_name_headings_that_are_there(page: Path) -> None:
         r"\]\(([^)#:]*\.md)?#([^)]+)\)", page.read_text(encoding="utf-8")
     ):
         assert anchor in _anchors(page.parent / target if target else page), (target, anchor)
+
+
+def _commands(page: Path) -> Iterator[str]:
+    """What the page shows of the command line: in a line, in a block, and within another one."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    yield from re.findall(r"`(mediatool [^`\n]+)`", text)
+    yield from re.findall(r"\$\((mediatool [^)]+)\)", text)
+    for block in _BLOCKS.findall(text):
+        yield from re.findall(r"^ *(?:\$ )?(mediatool [^#\n]+)", block, re.MULTILINE)
+
+
+def _options(command: Any) -> set[str]:
+    return {option for each in command.params for option in each.opts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_their_options_exist(page: Path) -> None:
+    """Every ``mediatool`` of a page names a command, and only options that it has."""
+    root: Any = get_command(app)
+    for line in _commands(page):
+        command, words = root, shlex.split(line)[1:]
+        while words and command is root and words[0] in {"--source", "--config"}:
+            words = words[2:]
+        while words and words[0] in getattr(command, "commands", {}):
+            command, words = command.commands[words[0]], words[1:]
+        given = {word for word in words if re.match("--?[a-z]", word)}
+        known = _options(root) | _options(command)
+        assert given <= known | {"--help"}, (line, given - known)
+        assert command is not root or given or words in (["COMMAND"], ["…"]), line
 
 
 def test_every_page_is_on_the_first_page() -> None:

@@ -31,7 +31,7 @@ class OpenArchive:
 
 
 class ArchivedAssets(VersionIOManager):
-    """What an archive holds, or is."""
+    """Assets that are an archive, or a table or collection in it."""
 
     def open_place(self, place: Kind, version: Version) -> OpenArchive:  # type: ignore[override]  # a name
         """The archive of that kind, and what its manifest lists."""
@@ -76,7 +76,7 @@ class Archives(ArchivedAssets):
     """Archives as a whole: raw, transformed, dump, and the sanitized copy."""
 
     def place(self, asset: dg.AssetKey) -> Kind:
-        """The archive that the asset is."""
+        """The archive of the asset."""
         names = Namespace(self.prefix)
         kinds: dict[dg.AssetKey, Kind] = {
             names.key(RAW_ARCHIVE): "raw",

@@ -41,11 +41,11 @@ class _Document(NamedTuple):
 class JsonDocuments(VersionIOManager):
     """JSON files of the bucket as plain Python values: metadata, registry, and reports.
 
-    An asset whose definition metadata has DOCUMENT_KEY is written there, over the one that it was.
+    An asset whose definition metadata has DOCUMENT_KEY is written to that key, and replaces it.
     """
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Write the document to its key; AlreadyExists where another writer was quicker."""
+        """Write the document to its key; raises AlreadyExists if another writer was first."""
         place = context.definition_metadata.get(DOCUMENT_KEY)
         if place is None:
             super().handle_output(context, obj)

@@ -18,7 +18,7 @@ Layer = Literal["source", "raw", "postgres", "transformed", "mongodb"]
 
 CODE_VERSION = distribution.version("mediatool_assets")
 VERSION = "version"
-"""The group of what a version is made of besides its tables and collections."""
+"""The group of a version's assets that are not tables or collections."""
 
 TOGETHER = (
     " It cannot be materialized alone: one step makes the whole layer, from one snapshot. "
@@ -85,7 +85,7 @@ def require_named(where: str, names: Iterable[str], there: Container[str]) -> No
 
 
 def warnings_of(name: str, warnings: Iterable[str], names: Iterable[str]) -> Facts:
-    """The warnings that speak of ``name``, and those that speak of no asset in ``names``."""
+    """The warnings about ``name``, and those that are about no asset in ``names``."""
     known = list(names)
     spoken = {w: [each for each in known if _speaks_of(w, each)] for w in warnings}
     own = [w for w, found in spoken.items() if name in found or not found]

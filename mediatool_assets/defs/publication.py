@@ -115,7 +115,7 @@ def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[
 
 
 def _registry(objects: ObjectStore) -> dg.MaterializeResult[Any]:
-    """It has many writers, so that nothing is handed to be compared with the bucket."""
+    """It has many writers, so no value is returned to be compared with the bucket."""
     uri, entries = objects.uri(REGISTRY_KEY), catalog.registry(objects)
     return dg.MaterializeResult(
         asset_key=REGISTRY,

@@ -56,7 +56,7 @@ def restore_drill(
 def _drills(
     context: dg.AssetExecutionContext, platform: Platform, asked: str | None
 ) -> list[RestoreRecord]:
-    """Raises the first error; what a version has no dump for is loaded from its other archive."""
+    """Run the drills; raises the first error. Without a dump, the transformed archive is loaded."""
     settings, objects = platform.settings(), platform.objects()
     settings.require(*settings.targets.settings)
     newest = (

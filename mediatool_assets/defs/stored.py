@@ -1,4 +1,4 @@
-"""What a step has stored as an asset: the value that it hands to the asset's IO manager."""
+"""The value that a step returns to an asset's IO manager: what it has stored."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256

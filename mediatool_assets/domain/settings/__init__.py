@@ -46,7 +46,7 @@ class Settings(
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple["Settings", list[str]]:
-        """The settings, of which the wrong ones are as if they were not set, and the problems."""
+        """The settings, without the wrong ones, and the problems."""
         values: dict[str, object] = {}
         problems: list[str] = []
         for name, declared in DECLARED.items():

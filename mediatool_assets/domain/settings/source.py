@@ -41,17 +41,17 @@ class SourceSettings:
         Url | None,
         Setting(
             parsers.secret_url("postgresql", "postgres"),
-            "Where `MEDIATOOL_POSTGRES_URL` is a hot standby: URL of its primary. It is read where "
+            "If `MEDIATOOL_POSTGRES_URL` is a hot standby: URL of its primary, which is read after "
             "the standby has canceled an export three times "
             "([standby.md](../how-to/standby.md)).",
-            otherwise="the export fails then",
+            otherwise="the export fails after three times",
         ),
     ] = None
     postgres_max_lag_seconds: Annotated[
         int,
         Setting(
             parsers.whole("seconds", least=0),
-            "How far a hot standby may be behind its primary without a warning in the version's "
-            "metadata, which is an alert.",
+            "If a hot standby is farther behind its primary, the version's metadata has a warning, "
+            "and an alert is sent.",
         ),
     ] = MAX_LAG_SECONDS

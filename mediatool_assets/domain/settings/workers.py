@@ -43,7 +43,7 @@ class WorkerSettings:
         bool,
         Setting(
             parsers.switch,
-            "`no`: rows are converted by Python, where the compiled codec would do it "
+            "`no`: Python converts rows instead of the compiled codec "
             "([performance](../explanation/performance.md#the-codec-of-rows)).",
             otherwise="`yes`, if the codec is compiled",
         ),

@@ -38,7 +38,7 @@ def in_order(
     except BrokenExecutor as error:
         raise OutOfResources(
             "a worker process died, most often because memory ran out; nothing was published: "
-            "see the system's log, set MEDIATOOL_WORKERS lower, and run again"
+            "look at the system's log, set MEDIATOOL_WORKERS lower, and run again"
         ) from error
     except OSError as error:
         if error.errno != errno.ENOSPC:
