@@ -4,7 +4,7 @@
 # make test-fast  the tests that need no server
 # make test-nightly  drills with Dagster's servers that take minutes each
 # make check   what a change must pass: format, lint, types, import contracts, tests
-# make test-postgres-all   tests of export, restore and foreign databases on every PostgreSQL from 14 to 18
+# make test-postgres-all   tests of export, restore and other people's databases on every PostgreSQL from 14 to 18
 # make test-schemas   200 random databases through all steps; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
 # make drill-pairs    two commands at once, in every pair, on real servers; PART=1/4 for a part
