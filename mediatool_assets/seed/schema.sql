@@ -1,6 +1,6 @@
 -- The media tool's schema: 34 tables, 9 views and 1 materialized view.
--- The loader puts the wanted schema's name in the place of media_tool in the first three statements;
--- no other one names it. What stands below the line "-- After the data" runs after the load.
+-- The loader replaces media_tool by the wanted schema's name in the first three statements; no other
+-- statement names it. The statements below the line "-- After the data" run after the load.
 
 CREATE SCHEMA media_tool;
 SET search_path TO media_tool;
@@ -417,7 +417,7 @@ ALTER TABLE strategies ADD UNIQUE (campaign_id);
 ALTER TABLE media_platforms ADD UNIQUE (code);
 ALTER TABLE line_items ADD CHECK (target_margin BETWEEN 0 AND 1);
 
--- Few joins are declared: the others dangle in places.
+-- Only some references are declared: the others have orphans.
 ALTER TABLE tactics ADD FOREIGN KEY (channel_id) REFERENCES channels (id);
 ALTER TABLE tactic_media_platforms ADD FOREIGN KEY (tactic_id) REFERENCES tactics (id);
 ALTER TABLE tactic_media_platforms
