@@ -17,7 +17,8 @@ from mediatool_assets.defs.stored import stored_collection, stored_database
 from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.load import Loaded, load, loaded
+from mediatool_assets.flows.dump import load_and_dump
+from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.query.handles import ArchiveHandle
 
 DATABASE = dg.AssetKey("mongodb_database")
@@ -68,12 +69,15 @@ def _spec(name: str) -> dg.AssetSpec:
 
 
 def _load(context: dg.AssetExecutionContext, platform: Platform, archive: ArchiveHandle) -> Loaded:
-    """Load the version, or adopt its complete database if that equals the archive."""
+    """Load the version, or adopt its complete database if that equals the archive.
+
+    What reads a new database back makes the dump too, which the next step adopts.
+    """
     objects, documents, version = platform.objects(), platform.documents(), archive.version
     present = loaded(documents, version)
     if present is None:
         with platform.workspace(LoggedProgress(context)) as workspace:
-            return load(objects, documents, workspace, version)
+            return load_and_dump(objects, documents, workspace, version)
     if not present.agrees_with(archive.manifest):
         raise AlreadyExists(
             f"the complete database {present.database}",

@@ -1,7 +1,8 @@
 """Dump: writes a loaded MongoDB database to an archive that mongorestore restores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from bson import json_util
@@ -14,7 +15,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import Loaded, loaded
+from mediatool_assets.flows.load import Loaded, LoadOptions, load, loaded
 from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives
@@ -49,9 +50,32 @@ def dump(
         raise CheckFailed(
             f"{expected.database}: {odd}: created or dropped after the load; load it again"
         )
-    with spooling(objects, workspace, "dump") as spools:
-        work = _Dump(documents, workspace, expected, found, spools)
-        return archives.publish(objects, "dump", version, work.write, workspace.executor)
+    return _publish(objects, version, _Dump(documents, workspace, expected, found))
+
+
+def load_and_dump(
+    objects: ObjectStore, documents: DocumentStore, workspace: Workspace, version: Version
+) -> Loaded:
+    """Load a version's new database as ``load`` does; what reads it back makes its dump.
+
+    So mongod is read once. The dump is in the bucket before the database is marked as complete:
+    ``dump`` adopts it, if its content is that of the marker. A version that has a dump is only
+    loaded. Raises the errors of ``load``; nothing is published if a fingerprint differs.
+    """
+
+    def read_back(expected: Loaded, found: Sequence[CollectionInfo]) -> None:
+        _publish(objects, version, _Dump(documents, workspace, expected, found))
+
+    first = archives.find(objects, "dump", version) is None
+    options = LoadOptions(read_back=read_back if first else None)
+    return load(objects, documents, workspace, version, options)
+
+
+def _publish(objects: ObjectStore, version: Version, work: "_Dump") -> StoredArchive:
+    """Write the archive; nothing is there if the database differs."""
+    with spooling(objects, work.workspace, "dump") as spools:
+        write = partial(work.write, spools)
+        return archives.publish(objects, "dump", version, write, work.workspace.executor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +85,14 @@ class _Dump:
     documents: DocumentStore
     workspace: Workspace
     expected: Loaded
-    found: list[CollectionInfo]
-    spools: Spooling
+    found: Sequence[CollectionInfo]
 
-    def write(self, writer: ArchiveWriter) -> Manifest:
+    def write(self, spools: Spooling, writer: ArchiveWriter) -> Manifest:
         """Write every collection, in order of name, once its last range is spooled."""
         done, total = 0, sum(self.expected.documents.values())
-        shares = list(self._shares())
-        with in_order(self.workspace.executor, _spool, shares, ahead=self.spools.ahead) as spools:
-            pairs = zip(shares, spools, strict=True)
+        shares = list(self._shares(spools))
+        with in_order(self.workspace.executor, _spool, shares, ahead=spools.ahead) as spooled:
+            pairs = zip(shares, spooled, strict=True)
             by_name = {info.name: info for info in self.found}
             for name, group in groupby(pairs, key=lambda pair: pair[0].range.collection):
                 done += self._collection(writer, by_name[name], [spool for _, spool in group])
@@ -78,13 +101,13 @@ class _Dump:
         own = Manifest(FORMAT, "dump", "", (), source=source)
         return writer.finish(own)
 
-    def _shares(self) -> Iterator["_DumpShare"]:
+    def _shares(self, spools: Spooling) -> Iterator["_DumpShare"]:
         """Every collection split into ranges, in order."""
         database, count = self.expected.database, 0
         for info in self.found:
             rows, size = self.expected.documents[info.name], self.expected.bytes[info.name]
             for part in ranges(self.documents, database, info.name, rows, size):
-                yield _DumpShare(part, self.spools, f"{count:06}")
+                yield _DumpShare(part, spools, f"{count:06}")
                 count += 1
 
     def _collection(

@@ -2,11 +2,11 @@
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import bson
@@ -23,8 +23,8 @@ from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import LoadOptions, load
+from mediatool_assets.flows.dump import dump, load_and_dump
+from mediatool_assets.flows.load import LoadOptions, load, loaded
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.cluster import RemoteExecutor
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -105,6 +105,70 @@ def test_large_collections_are_dumped_in_ranges_in_order_of_id(
     assert _content(archives.reader(twin, "dump", version), "entities") == people
     assert dumped.manifest.source["database"] == mongodb_database(version)
     assert list(scratch.iterdir()) == []
+
+
+@dataclass(frozen=True)
+class CountingReads(MongoDocuments):
+    """Counts the ranges that are read, in a list."""
+
+    reads: ClassVar[list[str]] = []
+
+    def documents(
+        self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
+    ) -> Iterator[Sequence[bytes]]:
+        """As the server does."""
+        self.reads.append(collection)
+        return super().documents(database, collection, first, end)
+
+
+def test_what_reads_a_new_database_back_makes_its_dump(
+    documents: MongoDocuments, version: Version, scratch: Path, tmp_path: Path
+) -> None:
+    """mongod is read once; the dump has the bytes of one that is made afterwards."""
+    with ThreadPoolExecutor(2) as threads:
+        workspace = Workspace(threads, scratch)
+        dumps = []
+        for name in ("together", "one after the other"):
+            twin = DirectoryObjects(tmp_path / name)
+            transformed(twin, version, {"a": made_up_people(9), "b": []})
+            documents.drop(mongodb_database(version))
+            if name == "together":
+                reading = CountingReads(documents.url)
+                made = load_and_dump(twin, reading, workspace, version)
+                assert sorted(reading.reads) == ["a", "b"]
+                assert loaded(documents, version) == made
+            else:
+                load(twin, documents, workspace, version)
+            assert made.agrees_with(dump(twin, documents, workspace, version).manifest)
+            dumps.append(twin.get(archive_key("dump", version))[0])
+    assert dumps[0] == dumps[1]
+
+
+@dataclass(frozen=True)
+class LosesOne(MongoDocuments):
+    """Inserts all documents but the last."""
+
+    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+        """As a server that loses one."""
+        super().insert(database, collection, documents[:-1])
+
+
+def test_a_database_that_lacks_a_document_gets_no_dump_and_no_marker(
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
+) -> None:
+    """Also where the read-back is the dump; a load beside a dump that is there is verified too."""
+    transformed(twin, version, {"a": made_up_people(9)})
+    losing = LosesOne(documents.url)
+    with pytest.raises(CountMismatch):
+        load_and_dump(twin, losing, pool, version)
+    assert loaded(documents, version) is None
+    assert archives.find(twin, "dump", version) is None
+    made = load_and_dump(twin, documents, pool, version)
+    documents.drop(mongodb_database(version))
+    with pytest.raises(CountMismatch):
+        load_and_dump(twin, losing, pool, version)
+    assert loaded(documents, version) is None
+    assert load_and_dump(twin, documents, pool, version) == made
 
 
 def test_equal_databases_give_equal_dumps(
