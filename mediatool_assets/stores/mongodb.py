@@ -47,6 +47,7 @@ from mediatool_assets.stores.mongodb_claim import (
     heartbeat,
     is_alive,
     is_own,
+    journal,
     plain_name,
     prefix_of,
     publish,
@@ -211,6 +212,14 @@ class MongoDocuments:
                 db.client.drop_database(database)
                 claim(db, load, self.patience)
         return ""
+
+    def make_durable(self, database: str, load: str) -> None:
+        """Journal what was written, by a write to the claim that a majority acknowledges.
+
+        Raises CheckFailed if another load has taken over the database.
+        """
+        with self._open(database) as db:
+            journal(db, load)
 
     def mark(
         self,

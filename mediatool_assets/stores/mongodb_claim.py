@@ -163,16 +163,28 @@ def abandon(db: Database[Any], load: str, prefix: str) -> None:
         db.client.drop_database(db.name)
 
 
+def journal(db: Database[Any], load: str) -> None:
+    """Have the claim, and so all that was written before, journalled by a majority.
+
+    Raises CheckFailed if another load has the claim.
+    """
+    _update(db, load, {"$inc": {"beat": 1}})
+
+
+def _update(db: Database[Any], load: str, change: dict[str, object]) -> None:
+    markers = db.get_collection(MARKER, write_concern=_DURABLE)
+    if not markers.update_one({"_id": CLAIM, "load": load}, change).matched_count:
+        raise CheckFailed(f"{db.name}: another load has taken it over; wait for that one to end")
+
+
 def publish(db: Database[Any], load: str, marker: dict[str, object]) -> None:
     """Rename the load's collections, drop all others, and replace the claim by the marker.
 
     For a moment during this, the database is not complete. Raises CheckFailed if another load has
     the claim.
     """
+    _update(db, load, {"$set": {"whole": True}})
     markers = db.get_collection(MARKER, write_concern=_DURABLE)
-    mine = {"_id": CLAIM, "load": load}
-    if not markers.update_one(mine, {"$set": {"whole": True}}).matched_count:
-        raise CheckFailed(f"{db.name}: another load has taken it over; wait for that one to end")
     markers.delete_many({"_id": {"$ne": CLAIM}})
     names, prefix = db.list_collection_names(), prefix_of(load)
     staged = {name for name in names if name.startswith(prefix)}
@@ -184,4 +196,4 @@ def publish(db: Database[Any], load: str, marker: dict[str, object]) -> None:
             if not is_own(name) and name not in kept:
                 db.drop_collection(name)
     markers.insert_one(marker)
-    markers.delete_one(mine)
+    markers.delete_one({"_id": CLAIM, "load": load})

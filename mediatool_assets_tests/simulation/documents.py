@@ -221,6 +221,17 @@ class Documents:
 
         self._call(f"index {database}.{collection}", act, WRITE_FAULTS)
 
+    def make_durable(self, database: str, load: str) -> None:
+        """What was written stays when it crashes."""
+        self._call(f"journal {database}", lambda: self._journalled(database, load), WRITE_FAULTS)
+
+    def _journalled(self, database: str, load: str) -> None:
+        if (found := self._database(database)).claim is None or found.claim.load != load:
+            raise CheckFailed(
+                f"{database}: another load has taken it over; wait for that one to end"
+            )
+        self.flush()
+
     def mark(
         self,
         database: str,
@@ -230,13 +241,6 @@ class Documents:
         complete: bool = True,
     ) -> None:
         """In the steps that ``mongodb_claim.publish`` takes."""
-
-        def claim() -> None:
-            if (found := self._database(database)).claim is None or found.claim.load != load:
-                raise CheckFailed(
-                    f"{database}: another load has taken it over; wait for that one to end"
-                )
-            self.flush()
 
         def unmark() -> None:
             self._database(database).markers.clear()
@@ -258,7 +262,7 @@ class Documents:
             self.flush()
 
         for name, act in (
-            ("show that the load is whole", claim),
+            ("show that the load is whole", lambda: self._journalled(database, load)),
             ("remove the old marker", unmark),
             ("rename the collections", rename),
             ("write the marker", insert),

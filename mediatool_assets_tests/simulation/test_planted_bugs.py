@@ -16,9 +16,9 @@ _FOUND = {
     "metadata_is_written_again": 0,
     "the_last_may_go": 1,
     "the_registry_is_overwritten": 1,
-    "pins_are_not_looked_at": 2,
+    "damage_is_not_seen": 1,
+    "pins_are_not_looked_at": 4,
     "the_day_is_not_looked_at": 6,
-    "damage_is_not_seen": 8,
     "rows_are_not_counted": 10,
     "the_database_is_not_compared": 29,
 }

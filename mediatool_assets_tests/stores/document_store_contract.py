@@ -142,6 +142,9 @@ class DocumentStoreContract:
         """A load whose claim is another's writes no marker."""
         with store.loading(database, "one-load") as prefix:
             fill(store, database, prefix, 1)
+            store.make_durable(database, "one-load")
+            with pytest.raises(CheckFailed, match="taken it over"):
+                store.make_durable(database, "two-load")
             with pytest.raises(CheckFailed, match="taken it over"):
                 store.mark(database, "two-load", dict(MARKER))
             assert store.marker(database) is None

@@ -103,11 +103,11 @@ def load(
 ) -> Loaded:
     """Load documents of a version, read them back, and mark the database last.
 
-    The order is: data, indexes, reading every document back from mongod and comparing it with the
-    manifest, marker. Remains of an interrupted load are replaced. A database that is replaced stays
-    unchanged until the new one is complete, and the archive is read to its end first. Of two
-    concurrent loads one is refused. Raises AlreadyExists (the database is complete), CheckFailed,
-    NotFound, BadArchive, Unreachable.
+    The order is: data, indexes, journalling all of it, reading every document back from mongod and
+    comparing it with the manifest, marker. Remains of an interrupted load are replaced. A database
+    that is replaced stays unchanged until the new one is complete, and the archive is read to its
+    end first. Of two concurrent loads one is refused. Raises AlreadyExists (the database is
+    complete), CheckFailed, NotFound, BadArchive, Unreachable.
     """
     archive = archives.reader(objects, options.kind, version)
     executor, replace = workspace.executor, options.replace
@@ -135,6 +135,7 @@ def load(
         indexed = [_Indexing(documents, database, prefix, info) for info in wanted if info.indexes]
         with in_order(executor, _index, indexed) as built:
             list(built)
+        documents.make_durable(database, name)  # what is read back stays there
         live = documents.collections(database, prefix)
         _compare(wanted, live)
         result = Loaded(

@@ -193,6 +193,12 @@ class DocumentStore(Protocol):
     ) -> None:
         """Build the indexes, given as ``metadata.json`` lists them."""
 
+    def make_durable(self, database: str, load: str) -> None:
+        """Journal what was written, acknowledged by a majority: no crash takes it back.
+
+        Raises CheckFailed if another load has taken over the database.
+        """
+
     def mark(
         self,
         database: str,
