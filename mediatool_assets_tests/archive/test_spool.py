@@ -69,12 +69,25 @@ def test_a_large_row(tmp_path: Path) -> None:
     assert contents(spool) == [b"a" + row, b"b"]
 
 
+@pytest.mark.parametrize("damaged", [b"", b"other\n"])
+def test_a_block_that_does_not_unpack_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes
+) -> None:
+    """Where that is asked for; a sound block passes."""
+    path = tmp_path / "spool"
+    assert contents(spool_rows(path, [[b"a"]], b"\n", unpacked=True)) == [b"a\n"]
+    monkeypatch.setattr(spools, "decompress", lambda *_: damaged)
+    assert spool_rows(path, [[b"a"]], b"\n").rows == 1
+    with pytest.raises(BadArchive, match="a block does not unpack to what was packed"):
+        spool_rows(path, [[b"a"]], b"\n", unpacked=True)
+
+
 def test_a_block_ends_where_it_is_large_enough(tmp_path: Path) -> None:
     """At 2 MiB of rows with their newlines, neither a byte before nor a row later."""
     half = b"x" * ((1 << 20) - 1)
-    rows = [half, half, half, half[1:], b"", b"", half + half + b"y", b"z"]
+    rows = [half, half[1:], b"", half, half, b"", half + half + b"y", b"z"]
     spool = spool_rows(tmp_path / "spool", [rows], b"\n")
-    assert [block.rows for block in spool.blocks] == [2, 3, 2, 1]
+    assert [block.rows for block in spool.blocks] == [3, 2, 2, 1]
     assert [block.bytes for block in spool.blocks] == [1 << 21, 1 << 21, (1 << 21) + 1, 2]
 
 

@@ -39,7 +39,8 @@ def test_keys_are_text() -> None:
     assert SigningKey.parse(f" {KEY.reveal()}\n") == KEY
     assert (is_public(str(KEY.public)), is_secret(str(KEY.public))) == (True, False)
     assert (is_public(KEY.reveal()), is_secret(KEY.reveal())) == (False, True)
-    assert KEY.reveal().split(":")[1] not in f"{KEY!r} {KEY}"
+    for secret in (KEY.reveal().split(":")[1], repr(KEY.secret)):
+        assert secret not in f"{KEY!r} {KEY}"
     assert KEY.public.id == "56475aa75463474c"
 
 
@@ -54,6 +55,13 @@ def test_a_key_has_32_bytes(size: int) -> None:
             assert (text or "?") not in str(caught.value)
 
 
+def test_a_key_has_no_other_characters() -> None:
+    """Those of base64 alone: one key has one text."""
+    for parse, text in ((PublicKey.parse, str(KEY.public)), (SigningKey.parse, KEY.reveal())):
+        with pytest.raises(ValueError, match="is not a key"):
+            parse(f"{text[:-4]} {text[-4:]}")
+
+
 def test_a_signature_is_of_its_text_and_key() -> None:
     """A changed text, key or signature is found, and so is one that is no signature."""
     signed = KEY.sign("text")
@@ -64,6 +72,7 @@ def test_a_signature_is_of_its_text_and_key() -> None:
         {"statement": "texts"},
         {"signature": OTHER.sign("text").signature},
         {"signature": "?"},
+        {"signature": f"{signed.signature}\n"},
         {"signature": ""},
     ):
         assert not KEY.public.has_signed(msgspec.structs.replace(signed, **other))

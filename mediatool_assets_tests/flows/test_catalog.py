@@ -9,17 +9,28 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain import metadata, registry
-from mediatool_assets.domain.errors import DamagedInput, NotFound
-from mediatool_assets.domain.keys import MARKS_KEY, METADATA_PREFIX, REGISTRY_KEY, metadata_key
+from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.errors import DamagedInput, MediatoolError, NotAuthentic, NotFound
+from mediatool_assets.domain.keys import (
+    MARKS_KEY,
+    METADATA_PREFIX,
+    REGISTRY_KEY,
+    archive_key,
+    metadata_key,
+)
 from mediatool_assets.domain.marks import Marks, encode
+from mediatool_assets.domain.metadata import RecordedSource
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.registry import RegistryEntry
+from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.chain import append_version
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 
+KEY = SigningKey(bytes(32))
 VERSIONS = ["20250601-020000", "20250621-020000", "20250621-143000", "20250702-020000"]
 
 
@@ -227,3 +238,56 @@ def test_the_source_of_a_version(objects: Watched) -> None:
     found = catalog.source_of(objects, Version.parse(VERSIONS[0]))
     assert found == SourceIdentity.of(example(VERSIONS[0]).source)
     assert catalog.source_of(objects, Version.parse("20250101-020000")) is None
+    assert catalog.version_of("20250101-020000.json") is None
+
+
+def test_the_versions_before_one_are_of_its_source(tmp_path: Path) -> None:
+    """Or of the one that is named."""
+    objects = DirectoryObjects(tmp_path)
+    names = ("ours", "other", "ours")
+    sources = [RecordedSource("postgres", "server", None, database=name) for name in names]
+    for version, source in zip(VERSIONS[:3], sources, strict=True):
+        of_source = msgspec.structs.replace(example(version), source=source)
+        objects.put(metadata_key(Version.parse(version)), metadata.encode(of_source))
+    last, other = Version.parse(VERSIONS[2]), SourceIdentity.of(sources[1])
+    for named, expected in ((None, VERSIONS[:1]), (other, VERSIONS[1:2])):
+        found = catalog.versions_before(objects, last, 2, named)
+        assert [each.timestamp for each in found] == expected
+
+
+def test_with_keys_an_unsigned_version_is_not_read(
+    objects: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor its raw archive; among others it is left out, and told."""
+    trusting = DirectoryObjects(objects.root, trust=Trust((TrustedKey(KEY.public),)))
+    version = Version.parse(VERSIONS[0])
+    archive = archive_key("raw", version)
+    trusting.put(archive, b"not signed")
+    for refused in (
+        lambda: catalog.read(trusting, version),
+        lambda: catalog.raw_archive(trusting, version),
+        lambda: catalog.latest(trusting),
+    ):
+        with pytest.raises(NotAuthentic, match="unsigned"):
+            refused()
+    identity = SourceIdentity.of(example(VERSIONS[0]).source)
+    for left_out in (
+        lambda: list(catalog.complete_versions(trusting)),
+        lambda: list(catalog.versions_before(trusting, Version.parse(VERSIONS[2]), 2, identity)),
+    ):
+        caplog.clear()
+        assert left_out() == []
+        assert "unsigned" in caplog.text
+    assert catalog.raw_archive(objects, version).size == len(b"not signed")
+
+
+def test_with_keys_the_raw_archive_is_the_signed_one(objects: Watched) -> None:
+    """A version that is signed, and another archive in its place."""
+    trusting = DirectoryObjects(objects.root, trust=Trust((TrustedKey(KEY.public),)))
+    version = Version.parse("20250801-020000")
+    proof = append_version(trusting, KEY, example(str(version)))
+    signed = msgspec.structs.replace(example(str(version)), proof=proof)
+    trusting.put(metadata_key(version), metadata.encode(signed))
+    assert catalog.read(trusting, version) == signed
+    with pytest.raises(MediatoolError, match=r"20250801-020000-raw\.tar\.gz"):
+        catalog.raw_archive(trusting, version)

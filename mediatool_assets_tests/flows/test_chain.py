@@ -15,11 +15,13 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import Trust
 from mediatool_assets.domain.chain import (
     BEGINNING,
+    ChainStatement,
     Checkpoint,
     content_digest,
     encode,
     encode_statement,
     entry_key,
+    number_of,
     of_version,
 )
 from mediatool_assets.domain.errors import Misuse, NotAuthentic
@@ -229,6 +231,49 @@ def test_another_history_is_found_by_a_checkpoint(chain: DirectoryObjects) -> No
     ]
 
 
+def test_a_deletion_of_a_foreign_key_is_told(chain: DirectoryObjects) -> None:
+    """It has no metadata that could tell."""
+    append_deletion(chain, OTHER_KEY, named(3), "an attack")
+    remove(chain, metadata_key(named(3)))
+    [finding] = check(chain).findings
+    assert finding.startswith(f"entry 7 ({named(3)}): ")
+
+
+def test_a_first_entry_that_follows_another_is_told(tmp_path: Path) -> None:
+    """Signed with a stolen key, after the beginning was cut off."""
+    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    statement = ChainStatement("deletion", 1, "0" * 64, str(FIRST), reason="old")
+    objects.put(entry_key(1), encode(KEY.sign(encode_statement(statement))))
+    assert check(objects).findings == [
+        f"entry 1 ({FIRST}) is not the first one: the beginning was cut off"
+    ]
+
+
+def test_a_version_that_was_deleted_first_is_not_from_before_the_keys(tmp_path: Path) -> None:
+    """Its metadata came back without a signature."""
+    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    append_deletion(objects, KEY, FIRST, "old")
+    add(objects, FIRST, None)
+    found = check(objects)
+    assert (found.unsigned, len(found.findings)) == (0, 2)
+
+
+def test_an_entry_has_what_it_says_alone() -> None:
+    """What is signed is a text: fields of another kind of entry are not in it."""
+    statement = ChainStatement("deletion", 1, "", str(FIRST), reason="old")
+    text = f'{{"entry":"deletion","number":1,"previous":"","version":"{FIRST}","reason":"old"}}'
+    assert encode_statement(statement) == text
+    assert (statement.rows, statement.documents) == (0, 0)
+
+
+def test_the_number_of_an_entry() -> None:
+    """Of eight digits; no other object of the folder is an entry."""
+    assert number_of(entry_key(12)) == 12
+    folder = entry_key(12).removesuffix("00000012.json")
+    for name in ("12.json", "x.json", "00000012", "00000012.json.json", "000000012.json"):
+        assert number_of(f"{folder}{name}") is None
+
+
 @pytest.mark.parametrize("text", ["", "6", "six:ab", "6:abc", "6:" + "0" * 65])
 def test_what_is_no_checkpoint_is_refused(text: str) -> None:
     """With the command that prints one."""
@@ -245,21 +290,23 @@ def test_writers_at_once_make_one_chain(tmp_path: Path) -> None:
     assert (found.findings, found.newest.number, found.versions) == ([], 12, 12)
 
 
+def of_archive(version: Version, digest: str) -> Metadata:
+    """The metadata of a version whose raw archive has that digest."""
+    metadata = example(str(version))
+    raw = msgspec.structs.replace(metadata.exports.raw, digest=digest)
+    exports = msgspec.structs.replace(metadata.exports, raw=raw)
+    return msgspec.structs.replace(metadata, exports=exports)
+
+
 def test_another_raw_archive_of_a_signed_version_is_refused(chain: DirectoryObjects) -> None:
     """Its metadata was removed and its archive replaced; a deleted version may come again."""
-
-    def made(digest: str) -> Metadata:
-        metadata = example(str(named(9)))
-        raw = msgspec.structs.replace(metadata.exports.raw, digest=digest)
-        exports = msgspec.structs.replace(metadata.exports, raw=raw)
-        return msgspec.structs.replace(metadata, exports=exports)
-
-    append_version(chain, KEY, made("1" * 64))
-    append_version(chain, KEY, made("1" * 64))
-    with pytest.raises(NotAuthentic, match=f"{named(9)} was signed before, with the raw archive"):
-        append_version(chain, KEY, made("0" * 64))
-    append_deletion(chain, KEY, named(9), "old")
-    append_version(chain, KEY, made("0" * 64))
+    version = named(9)
+    append_version(chain, KEY, of_archive(version, "1" * 64))
+    append_version(chain, KEY, of_archive(version, "1" * 64))
+    with pytest.raises(NotAuthentic, match=f"{version} was signed before, with the raw archive"):
+        append_version(chain, KEY, of_archive(version, "0" * 64))
+    append_deletion(chain, KEY, version, "old")
+    append_version(chain, KEY, of_archive(version, "0" * 64))
 
 
 def test_an_entry_names_the_databases_that_were_made(chain: DirectoryObjects) -> None:
@@ -365,3 +412,14 @@ def test_an_old_entry_that_is_written_again_is_read(chain: DirectoryObjects) -> 
         os.utime(chain.root / "objects" / entry_key(number), (moment, moment))
     append_version(seen := Counted(chain), KEY, example(str(named(20))))
     assert set(seen.read) == {entry_key(last)}
+
+
+@pytest.mark.parametrize("minutes", [-10, 0, 10])
+def test_an_entry_of_a_clock_that_differs_is_read(chain: DirectoryObjects, minutes: int) -> None:
+    """The bucket's clock is not the one that named the version."""
+    last, version = newest(chain).number, named(20)
+    moment = (version.moment + timedelta(minutes=minutes)).timestamp()
+    append_version(chain, KEY, of_archive(version, "1" * 64))
+    os.utime(chain.root / "objects" / entry_key(last + 1), (moment, moment))
+    with pytest.raises(NotAuthentic, match="was signed before"):
+        append_version(chain, KEY, of_archive(version, "0" * 64))

@@ -1,12 +1,13 @@
 """Rules by themselves: what a set of them covers, which limits its types have, paths by name."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from mediatool_assets.domain.masking.json_paths import path_tree
+from mediatool_assets.domain.masking.json_paths import document_mask, path_tree
 from mediatool_assets.domain.masking.rules import REDACT, MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.masking.types import Values
 from mediatool_assets.domain.schema import Schema, Table
@@ -58,6 +59,30 @@ def test_the_greatest_value_of_a_number(type_: str, limit: Decimal | None, const
     """By its precision and scale, also where a scale is negative."""
     found = Values.of(msgspec.structs.replace(column("c", "numeric"), type=type_))
     assert (found.limit, found.constant) == (limit, constant)
+
+
+@pytest.mark.parametrize(
+    ("paths", "says"),
+    [
+        (("a", "a.b"), "a.b is within a path that has a rule of its own"),
+        (("a", "a"), "a has a rule already"),
+        (("a.b", "a"), "a has a rule already, or paths within it have one"),
+        (("a[]", "a"), "a has a rule already, or paths within it have one"),
+    ],
+)
+def test_a_value_has_one_rule(paths: tuple[str, ...], says: str) -> None:
+    """Neither two rules for a path, nor one for what is within another."""
+    rule = MaskingRule(MaskingVerb.JSON, paths=tuple((path, KEEP) for path in paths))
+    with pytest.raises(ValueError, match=re.escape(says)):
+        path_tree(rule)
+
+
+def test_every_name_has_its_own_label() -> None:
+    """Of ``*``: names stay, values are masked by its rule."""
+    tree = path_tree(MaskingRule(MaskingVerb.JSON, paths=(("*", REDACT),)))
+    mask = document_mask(tree, lambda _: lambda _: b"0", None, lambda mask: mask)
+    assert mask is not None
+    assert mask(b'{"a": 1, "b": 2}') == b'{"a": 0, "b": 0}'
 
 
 def test_the_path_of_a_name() -> None:
