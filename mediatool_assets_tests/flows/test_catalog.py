@@ -1,6 +1,6 @@
 """The catalog: versions with a metadata file, found without listing years of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -263,11 +263,12 @@ def test_with_keys_an_unsigned_version_is_not_read(
     version = Version.parse(VERSIONS[0])
     archive = archive_key("raw", version)
     trusting.put(archive, b"not signed")
-    for refused in (
+    refusals: tuple[Callable[[], object], ...] = (
         lambda: catalog.read(trusting, version),
         lambda: catalog.raw_archive(trusting, version),
         lambda: catalog.latest(trusting),
-    ):
+    )
+    for refused in refusals:
         with pytest.raises(NotAuthentic, match="unsigned"):
             refused()
     identity = SourceIdentity.of(example(VERSIONS[0]).source)
