@@ -274,9 +274,9 @@ class Days:
         """A version for applications."""
         platform, now = self.platform, self.world.now()
         if (version := self._chosen(process)) is not None:
-            marking.promote(
-                platform.bucket, platform.mongodb, version, platform.registry, at=now, who="ann"
-            )
+            stores = (platform.bucket, platform.mongodb)
+            with self.watch.asked(version):
+                marking.promote(*stores, version, platform.registry, at=now, who="ann")
             self.world.tell(f"{process} promoted {version}")
 
     def rollback(self, process: Process) -> None:
@@ -289,7 +289,8 @@ class Days:
         """Pin a version."""
         platform, now = self.platform, self.world.now()
         if (version := self._chosen(process)) is not None:
-            marking.keep(platform.bucket, version, platform.registry, at=now, who="ann")
+            with self.watch.asked(version):
+                marking.keep(platform.bucket, version, platform.registry, at=now, who="ann")
             self.world.tell(f"{process} pinned {version}")
             if str(version) not in self.watch.listed() and self.watch.still_pinned(version):
                 raise Violation(f"{version} was pinned, and is not there any more")

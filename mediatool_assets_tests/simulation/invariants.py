@@ -8,6 +8,9 @@ import hashlib
 import io
 import json
 import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -94,6 +97,8 @@ class Watch:
     """Keys and databases that somebody else has damaged."""
     aged: set[str] = field(default_factory=set)
     """Versions of which a rule of the bucket has deleted a part: metadata may outlive archives."""
+    unanswered: Counter[str] = field(default_factory=Counter)
+    """Versions by how many have asked to pin or promote them, and have no answer."""
     dirty: bool = False
 
     def __post_init__(self) -> None:
@@ -234,6 +239,19 @@ class Watch:
         """Whether it is pinned now."""
         return str(version) in self.marks().get("pinned", {})
 
+    @contextmanager
+    def asked(self, version: object) -> Iterator[None]:
+        """While somebody pins or promotes it; without an answer, it was not promised to stay."""
+        self.unanswered[str(version)] += 1
+        yield
+        self.unanswered[str(version)] -= 1
+
+    def may_be_refused(self, version: str, reason: str) -> bool:
+        """Whether a mark has no answer yet, and what goes makes ``keep`` and ``promote`` refuse."""
+        pinned, promoted = reason == "pinned", reason.startswith("promoted")
+        is_gone = promoted or (pinned and version not in self.listed())
+        return is_gone and self.unanswered[version] > 0
+
     def purpose(self, version: str) -> str:
         """What it was made for."""
         found = self.platform.bucket.content[keys_of(version)["metadata"]].data
@@ -251,7 +269,7 @@ class Watch:
         reason = self.protected().get(version)
         if reason is None and how != "expired":  # the rule for tests takes the last one too
             reason = "the last version" if version == max(still, default=None) else None
-        if reason is not None:
+        if reason is not None and not self.may_be_refused(version, reason):
             raise Violation(f"{key} was {how}, and {version} is {reason}")
         if how == "expired":
             self.aged.add(version)
@@ -261,7 +279,8 @@ class Watch:
     def dropped(self, database: str) -> None:
         """A complete database is being dropped."""
         version = database.removeprefix("mediatool_")
-        if (reason := self.protected().get(version)) is not None:
+        reason = self.protected().get(version)
+        if reason is not None and not self.may_be_refused(version, reason):
             raise Violation(f"{database} is dropped, and {version} is {reason}")
         complete = [
             name
