@@ -148,7 +148,7 @@ def spool_rows(
     fingerprint = Fingerprint()
     with path.open("wb") as file:
         for rows in _blocks(batches, len(end)):
-            data = end.join(rows) + end
+            data = end.join([*rows, b""])
             packed = compress(data)
             if unpacked and decompress(packed, str(path), len(data)) != data:
                 problem = "a block does not unpack to what was packed"
