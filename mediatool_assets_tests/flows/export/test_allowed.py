@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -83,14 +82,12 @@ def test_what_cannot_be_read_can_be_excluded(
 
 
 def test_two_thousand_empty_tables(postgres_database: Url, pool: Workspace, tmp_path: Path) -> None:
-    """Each has its member, under its name, within a minute; it takes some seconds."""
+    """Each has its member, under its name."""
     run(postgres_database, "CREATE SCHEMA a")
     for first in range(0, 2000, 200):
         made = (f"CREATE TABLE a.t{n:04} (id integer)" for n in range(first, first + 200))
         run(postgres_database, ";".join(made))
-    began = monotonic()
     manifest, _ = exported(postgres_database, "a", pool, tmp_path)
-    assert monotonic() - began < 60
     assert list(manifest.tables()) == [f"t{n:04}" for n in range(2000)]
     assert manifest.rows == 0
 
