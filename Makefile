@@ -56,7 +56,7 @@ dev: $(INSTALLED)
 
 test: $(INSTALLED)
 	scripts/test-servers.sh
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -m 'not nightly' -n 6 --dist loadfile --no-loadscope-reorder --durations 30
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -m 'not nightly' -n 4 --dist loadfile --no-loadscope-reorder --durations 30
 
 test-nightly: $(INSTALLED)
 	scripts/test-servers.sh
