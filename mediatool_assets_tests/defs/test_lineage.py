@@ -1,5 +1,6 @@
 """OpenLineage's receiver gets what Dagster knows of columns."""
 
+import sys
 import time
 from typing import Any
 
@@ -41,6 +42,8 @@ def _facets(found: Receiver) -> dict[str, Any]:
 @pytest.mark.filterwarnings("ignore:.*get_event_records")  # by which the package reads events
 def test_columns_and_their_lineage_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a real HTTP server: the schema of the table, and the column that the field is of."""
+    for name in [name for name in sys.modules if name.startswith("dagster_openlineage")]:
+        monkeypatch.delitem(sys.modules, name)  # it reads the URL when it is imported
     with receiver() as found, dg.DagsterInstance.ephemeral() as instance:
         monkeypatch.setenv("OPENLINEAGE_URL", found.url.partition("/services")[0])
         [sensor] = lineage_sensors()
