@@ -30,9 +30,9 @@ def dump(
 ) -> StoredArchive:
     """Dump ``mediatool_{version}`` in mongodump's layout, documents in order of ``_id``.
 
-    Every document is read from mongod and compared with what the load verified. If the version
-    already has a dump with the same content, it is adopted. Raises NotFound (not loaded),
-    CheckFailed (changed since), AlreadyExists (another dump), Unreachable.
+    The dump that the load made is used if its content is that of the marker. Only without a dump is
+    every document read from mongod, and compared with what the load verified. Raises NotFound (not
+    loaded), CheckFailed (changed since), AlreadyExists (another dump), Unreachable.
     """
     expected = loaded(documents, version)
     if expected is None:
