@@ -1,1 +1,1 @@
-"""Tests, in the folders of what they test; drills walk whole circles on real servers."""
+"""Tests, in the folders of what they test; drills are end-to-end tests on real servers."""

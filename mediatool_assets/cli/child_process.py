@@ -1,8 +1,8 @@
 """Starts a command that ends when the process that started it ends.
 
 ``python -m mediatool_assets.cli.child_process PID SIGNAL COMMAND...``. If ``mediatool export`` is
-killed, its run must not continue and publish the version. Linux only; elsewhere the command simply
-runs.
+killed, its run must not continue and publish the version. This works on Linux only; on other
+systems the command is run without it.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>; survives exec
 
 
 def tethered(command: list[str], stop: signal.Signals = signal.SIGTERM) -> list[str]:
-    """The command that runs ``command`` and ends it when this process ends.
+    """The command line that runs ``command``, and ends it when this process ends.
 
     The command then receives ``stop``, possibly several times: Linux sends it for every thread of
     this process that ends.

@@ -141,7 +141,8 @@ class _Questions:
         """Raise Misuse if something is missing."""
         if self.missing:
             raise Misuse(
-                f"{', '.join(self.missing)}: missing, and there is no terminal to ask on; add them"
+                f"{', '.join(self.missing)}: missing; add them, since there is no terminal to ask "
+                "for their values"
             )
 
 
@@ -201,7 +202,7 @@ class _SetupFiles:
             raise Refused(f"{self.file.name} has a section [sources.{source}]; edit it by hand")
         if "MEDIATOOL_POSTGRES_URL" in found.values:
             raise Refused(
-                f"{self.file.name} is of one source without a name; move its settings to a section "
+                f"{self.file.name} has settings of a source without a name; move them to a section "
                 'of their own first (docs/how-to/two-databases.md), with s3_prefix = "/"'
             )
         self.above = self.file.read_text("utf-8")

@@ -157,7 +157,7 @@ def restore(
     if database == "":
         raise Misuse("--database is empty; name one, or leave it out")
     if replace and database is None and (tables is not None or collections is not None):
-        raise Misuse("a part does not replace the version's own database: add --database NAME")
+        raise Misuse("--replace with --tables or --collections needs --database NAME")
     if to == "postgres":
         from mediatool_assets.flows.restore.postgres import RestoreOptions
 

@@ -1,9 +1,9 @@
 """Runs a command, and ends everything that it started when the command or this process is ended.
 
 ``python -m mediatool_assets.cli.supervisor SECONDS COMMAND...`` as the leader of a process group.
-What is left of the group is interrupted, and killed after these seconds. An interrupted ``dagster
-dev`` waits for its code servers only as long as its own limits allow, and one that is killed waits
-for none: without a supervisor they go on.
+What is left of the group is interrupted, and killed after these seconds. Without a supervisor, the
+code servers of ``dagster dev`` may go on running: an interrupted ``dagster dev`` waits for them
+only for a limited time, and a killed one not at all.
 """
 
 import ctypes

@@ -127,4 +127,4 @@ class Checkpoint:
 
 
 BEGINNING = Checkpoint(0, "")
-"""The digest that the first entry names as the one before it."""
+"""The position before the first entry: number 0, and an empty digest."""

@@ -34,7 +34,11 @@ def _again(
 
 
 class CheckFailed(MediatoolError):
-    """The work ran, but its output does not agree with its input; nothing was published."""
+    """Something was done, but its result differs from what it has to be; exit code 1.
+
+    While a version is made, nothing of it is published then. The exit code is also that of a
+    complete version whose checks failed, and of a machine without memory or disk space.
+    """
 
 
 class CountMismatch(CheckFailed):
@@ -46,8 +50,8 @@ class CountMismatch(CheckFailed):
     def __init__(self, thing: str, what: str, expected: object, found: object) -> None:
         self.thing, self.what, self.expected, self.found = thing, what, expected, found
         super().__init__(
-            f"{thing}: {what}: expected {expected}, found {found}; the version is not published, "
-            "run it again and keep this message if it returns"
+            f"{thing}: {what}: expected {expected}, found {found}; "
+            "run it again; if it fails again, report this message"
         )
 
 

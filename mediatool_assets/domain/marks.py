@@ -119,7 +119,7 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
         """The marks with the last promotion in force withdrawn; raises Refused for the first."""
         if self.fallback is None:
             raise Refused(
-                "no other version was promoted before; `mediatool promote VERSION` names one"
+                "there is no earlier promotion to return to; `mediatool promote VERSION` makes one"
             )
         last = max(n for n, p in enumerate(self.promotions) if not p.withdrawn)
         withdrawn = msgspec.structs.replace(self.promotions[last], withdrawn=instant(at))

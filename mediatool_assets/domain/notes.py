@@ -11,7 +11,7 @@ def checked_notes(text: str) -> str:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        raise Misuse("the notes are not UTF-8; write them as text") from error
+        raise Misuse("the notes are not UTF-8; encode them as UTF-8") from error
     if size > LONGEST:
         raise Misuse(
             f"the notes have {size:,} bytes, more than {LONGEST:,}; keep the long text elsewhere "

@@ -29,7 +29,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 
 _A_RUN = timedelta(days=1)
-"""No run takes longer: what it made before this time gets no metadata, unless by another run."""
+"""The longest time of a run. What is older and has no metadata gets none, except by a new run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class _Decider:
         if age < _A_RUN:
             return True, "no metadata yet and younger than a day: a run may be in progress"
         if not found.ours:
-            return True, "its version is not in this bucket, and there is no evidence that it was"
+            return True, "its version is not in this bucket, which has no record of making it"
         return False, f"its version has no metadata in the bucket and is {_days(age)} old"
 
     def _of_sanitized(self, found: FoundDatabase) -> tuple[bool, str]:
@@ -182,31 +182,33 @@ class _Decider:
             return True, reason
         if found.state == "unfinished":
             return self._of_unfinished(found)
-        age, limit = self._age(found.made or found.version.moment), self._policy.sanitized_days
-        reason = f"made of a sanitized copy {_days(age)} ago; kept for {limit}"
-        return age < timedelta(days=limit), reason
+        age = self._age(found.made or found.version.moment)
+        limit = timedelta(days=self._policy.sanitized_days)
+        reason = f"made of a sanitized copy {_days(age)} ago; kept for {_days(limit)}"
+        return age < limit, reason
 
     def _grace(self, found: FoundDatabase) -> str | None:
         """Why a recently restored database is kept, whatever its version's age; else None."""
         made, limit = found.made, timedelta(days=self._policy.testing_days)
         if made is None or made - found.version.moment <= _A_RUN or self._age(made) >= limit:
             return None
-        return f"restored {_days(self._age(made))} ago, kept for {limit.days}"
+        return f"restored {_days(self._age(made))} ago, kept for {_days(limit)}"
 
     def _of_age(self, found: FoundDatabase) -> tuple[bool, str]:
         if found.state == "part":
             age = self._age(found.version.moment)
             limit = timedelta(days=self._policy.testing_days)
-            return age < limit, f"a part of its version, {_days(age)} old; kept for {limit.days}"
+            reason = f"a part of its version, {_days(age)} old; kept for {_days(limit)}"
+            return age < limit, reason
         if self._found.complete[found.version] == "testing":
             return self._of_testing(found.version)
         generation = self._generations[found.server].get(found.version)
         return generation is not None, generation or f"older than {self._policy}"
 
     def _of_testing(self, version: Version) -> tuple[bool, str]:
-        age, limit = self._age(version.moment), self._policy.testing_days
-        if age < timedelta(days=limit):
-            return True, f"made for testing, {_days(age)} of {limit} old"
+        age, limit = self._age(version.moment), timedelta(days=self._policy.testing_days)
+        if age < limit:
+            return True, f"made for testing, {_days(age)} old, kept for {_days(limit)}"
         return False, f"made for testing, {_days(age)} old"
 
     def export(self, found: FoundExport) -> Decision:
@@ -238,15 +240,17 @@ class _Decider:
                 "never completed, and its day has nothing else: "
                 f"`mediatool export --date {version.partition}` completes it"
             )
-        age, limit = self._age(version.moment), self._policy.testing_days
-        reason = f"never completed, {_days(age)} old, kept for {limit}; {max(others)} is complete"
-        return age < timedelta(days=limit), reason
+        age, limit = self._age(version.moment), timedelta(days=self._policy.testing_days)
+        reason = (
+            f"never completed, {_days(age)} old, kept for {_days(limit)}; {max(others)} is complete"
+        )
+        return age < limit, reason
 
     def copy(self, found: FoundCopy) -> Decision:
         """A copy can be made again from its version: marks do not protect it, Object Lock does."""
-        age, limit = self._age(found.modified), self._policy.sanitized_days
-        keep = found.lock is not None or age < timedelta(days=limit)
-        reason = found.lock or f"a sanitized copy, {_days(age)} old; kept for {limit}"
+        age, limit = self._age(found.modified), timedelta(days=self._policy.sanitized_days)
+        keep = found.lock is not None or age < limit
+        reason = found.lock or f"a sanitized copy, {_days(age)} old; kept for {_days(limit)}"
         return Decision("sanitized", found.key, found.version, keep, reason, (found.key,))
 
     def _protection(self, version: Version) -> str | None:

@@ -32,7 +32,7 @@ class Targets:
             return cls(mongodb=False, postgres=False)
         if not words or len({*words}) < len(words) or not set(words) <= set(TARGETS):
             raise ValueError(
-                f"is not mongodb, postgres, both separated by a comma, or {NONE}: {text!r}"
+                f"must be `mongodb`, `postgres`, `mongodb,postgres` or `{NONE}`, not {text!r}"
             )
         return cls(mongodb="mongodb" in words, postgres="postgres" in words)
 

@@ -67,7 +67,9 @@ class Url:
 
     def __reduce__(self) -> NoReturn:
         """Refuse: a pickle with a password may be kept or logged."""
-        raise TypeError(f"{self} holds secrets: only a pool of workers pickles it")
+        raise TypeError(
+            f"{self} has secrets, so it cannot be pickled, except for a pool of workers"
+        )
 
     @property
     def scheme(self) -> str:

@@ -37,7 +37,8 @@ def dump(
     expected = loaded(documents, version)
     if expected is None:
         raise NotFound(
-            f"the MongoDB database of {version} is absent or half-loaded; load the version first"
+            f"the MongoDB database of {version} is absent or half-loaded; load the version first: "
+            "materialize its MongoDB assets"
         )
     present = archives.find(objects, "dump", version)
     if present is not None:
@@ -48,7 +49,7 @@ def dump(
     if (names := {info.name for info in found}) != expected.documents.keys():
         odd = ", ".join(sorted(names ^ expected.documents.keys()))
         raise CheckFailed(
-            f"{expected.database}: {odd}: created or dropped after the load; load it again"
+            f"{expected.database}: {odd}: created or dropped after the load; export again"
         )
     return _publish(objects, version, _Dump(documents, workspace, expected, found))
 
@@ -56,11 +57,12 @@ def dump(
 def load_and_dump(
     objects: ObjectStore, documents: DocumentStore, workspace: Workspace, version: Version
 ) -> Loaded:
-    """Load a version's new database as ``load`` does; what reads it back makes its dump.
+    """Load a version's new database as ``load`` does; reading it back also makes its dump.
 
-    So mongod is read once. The dump is in the bucket before the database is marked as complete:
-    ``dump`` adopts it, if its content is that of the marker. A version that has a dump is only
-    loaded. Raises the errors of ``load``; nothing is published if a fingerprint differs.
+    So mongod is read only once. The dump is in the bucket before the database gets its marker.
+    ``dump`` uses this dump, if it equals the marker, and reads the database only without one. If
+    the version has a dump already, it is only loaded. Raises the errors of ``load``; nothing is
+    published if a fingerprint differs.
     """
 
     def read_back(expected: Loaded, found: Sequence[CollectionInfo]) -> None:

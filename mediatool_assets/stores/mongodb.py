@@ -173,7 +173,7 @@ class MongoDocuments:
                     raise self._full("a batch of documents was refused") from None  # as below
                 raise CheckFailed(
                     f"{where}: {refusal(error.details, documents)}; correct the model or the rows, "
-                    "and load again"
+                    "and export again"
                 ) from None  # its details contain whole documents
 
     def create_indexes(
@@ -314,7 +314,7 @@ class MongoDocuments:
     def _full(self, said: str) -> Full:
         return Full(
             f"MongoDB at {self.server} has no room left ({said}); drop what is not needed "
-            "(`mediatool prune`) or give it more, and load again"
+            "(`mediatool prune`) or give it more, and run it again"
         )
 
     @contextmanager
@@ -340,7 +340,7 @@ class MongoDocuments:
                 ) from error
             raise CheckFailed(
                 f"MongoDB at {host} refused: {server_words(error)}; correct the model or the "
-                "rows, and load again"
+                "rows, and export again"
             ) from error
         except ConfigurationError as error:
             raise BadSettings([f"MEDIATOOL_MONGODB_URL cannot be used: {error}"]) from error

@@ -28,7 +28,7 @@ CLAIM = "load"
 """The ``_id`` of the claim; that of a marker is a version."""
 
 STAYS: dict[str, object] = {"dropping": {"$exists": False}}
-"""In a marker or claim: nobody is removing its database."""
+"""The filter of markers and claims whose database nobody is removing."""
 
 _STAGED = "_mediatool_load_"
 _BEAT = 1.0  # seconds
@@ -116,13 +116,13 @@ def is_alive(db: Database[Any], patience: float) -> bool:
 
 
 def _under_way(db: Database[Any]) -> list[dict[str, object]]:
-    """The claim of a load, and the markers that a removal has announced itself in."""
+    """The claim of a load, and the markers in which a removal is announced."""
     either = {"$or": [{"_id": CLAIM}, {"dropping": {"$exists": True}}]}
     return list(db[MARKER].find(either).sort("_id"))
 
 
 def stands(db: Database[Any]) -> bool:
-    """Whether there is a version, or a part of one, that a load has read back completely."""
+    """Whether the database has the marker of a finished load, of a version or a part of one."""
     of_old = {"$or": [{"complete": True}, {"archive": {"$exists": True}}]}
     return db[MARKER].find_one(of_old | STAYS) is not None
 

@@ -22,7 +22,7 @@ class S3Inventory:
             yield from self._uploads()
 
     def _versions(self) -> Iterator[StoredItem]:
-        """Each with the item that replaced it: the one listed before it with the same key."""
+        """Each version, with the time of the next newer one of its key (listed before it)."""
         newer: StoredItem | None = None
         held: StoredItem | None = None  # a marker, until the next item shows whether it is alone
         for item in self._listed():

@@ -65,4 +65,4 @@ def test_sources_are_sections_of_one_file(mediatool: Run, nowhere: Path) -> None
     assert "SHOP_MONGODB, which is not set" in shown.err  # of its own section
     (nowhere / "mediatool.toml").write_text('postgres_url = "postgresql://db/x"\n')
     first = mediatool("--source", "shop", "init", *OPTIONS)
-    assert (first.code, "is of one source without a name" in first.err) == (5, True)
+    assert (first.code, "has settings of a source without a name" in first.err) == (5, True)

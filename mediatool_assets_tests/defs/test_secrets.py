@@ -13,7 +13,7 @@ import pytest
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.local.stack import CREDENTIALS_FILE
+from mediatool_assets.stores.local.credentials import CREDENTIALS_FILE
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import Day
 

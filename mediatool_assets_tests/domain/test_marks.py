@@ -57,7 +57,7 @@ def test_promotions_and_rollbacks(
 @pytest.mark.parametrize("marks", [Marks(), promoted(A), promoted(A, B).rolled_back(AT)])
 def test_nothing_to_go_back_to(marks: Marks) -> None:
     """It is refused, and the message says what to do."""
-    with pytest.raises(Refused, match="no other version was promoted before; `mediatool promote"):
+    with pytest.raises(Refused, match="there is no earlier promotion to return to; `mediatool"):
         marks.rolled_back(AT)
 
 

@@ -259,7 +259,7 @@ def test_a_database_without_metadata_is_kept_as_its_archives_are(
 @pytest.mark.parametrize(
     ("found", "keep", "reason"),
     [
-        (database(90, made=NOW - timedelta(days=29), sanitized=True), True, "kept for 30"),
+        (database(90, made=NOW - timedelta(days=29), sanitized=True), True, "kept for 30 days"),
         (database(90, made=NOW - timedelta(days=30), sanitized=True), False, "30 days ago"),
         (database(90, "part", made=NOW - timedelta(days=31), sanitized=True), False, "31 days"),
         (database(90, "foreign", sanitized=True), True, "no load or restore made it"),
@@ -281,8 +281,8 @@ def test_a_database_of_a_copy(found: FoundDatabase, keep: bool, reason: str) -> 
     ("age", "others", "keep", "reason"),
     [
         (0.5, {0.2: "daily_backup"}, True, "a run may be in progress"),
-        (1, {0.9: "daily_backup"}, True, "never completed, 1 day old, kept for 7"),
-        (7, {6.9: "daily_backup"}, False, "never completed, 7 days old, kept for 7"),
+        (1, {0.9: "daily_backup"}, True, "never completed, 1 day old, kept for 7 days"),
+        (7, {6.9: "daily_backup"}, False, "never completed, 7 days old, kept for 7 days"),
         (
             30.3,
             {},
@@ -291,9 +291,9 @@ def test_a_database_of_a_copy(found: FoundDatabase, keep: bool, reason: str) -> 
         ),
         (30.3, {30.2: "testing"}, True, "its day has nothing else"),
         (30.3, {31.3: "daily_backup"}, True, "its day has nothing else"),
-        (30.3, {30.2: "daily_backup"}, False, "30 days old, kept for 7; 20261023-231200 is comple"),
+        (30.3, {30.2: "daily_backup"}, False, "kept for 7 days; 20261023-231200 is complete"),
         (30.3, {30.4: "daily_backup"}, False, "never completed"),
-        (6.3, {6.4: "daily_backup"}, True, "never completed, 6 days old, kept for 7"),
+        (6.3, {6.4: "daily_backup"}, True, "never completed, 6 days old, kept for 7 days"),
     ],
 )
 def test_what_a_failed_version_left(
@@ -322,7 +322,7 @@ def test_a_copy_goes_at_its_age(age: float, keep: bool) -> None:
             "a",
             version,
             keep,
-            f"a sanitized copy, {days} days old; kept for 30",
+            f"a sanitized copy, {days} days old; kept for 30 days",
             ("a",),
         ),
         Decision("sanitized", "b", version, True, "locked until May", ("b",)),
@@ -335,10 +335,14 @@ NONE = Policy(daily=0, weekly=0, monthly=0)
 @pytest.mark.parametrize(
     ("found", "keep", "reason"),
     [
-        (database(7, "part"), False, "a part of its version, 7 days old; kept for 7"),
-        (database(6.9, "part"), True, "a part of its version, 6 days old; kept for 7"),
+        (database(7, "part"), False, "a part of its version, 7 days old; kept for 7 days"),
+        (database(6.9, "part"), True, "a part of its version, 6 days old; kept for 7 days"),
         (database(7, made=NOW - timedelta(days=6)), False, "older than 0 daily, 0 weekly, 0 mon"),
-        (database(7.01, made=NOW - timedelta(days=6)), True, "restored 6 days ago, kept for 7"),
+        (
+            database(7.01, made=NOW - timedelta(days=6)),
+            True,
+            "restored 6 days ago, kept for 7 days",
+        ),
         (database(90, made=NOW - timedelta(days=7)), False, "older than"),
         (database(6.9), False, "older than"),
     ],

@@ -23,7 +23,7 @@ def test_text_and_value_are_inverse(targets: Targets) -> None:
 )
 def test_anything_else_is_refused(text: str) -> None:
     """Nothing, an unknown name, a name twice, and `none` beside a name."""
-    with pytest.raises(ValueError, match="is not mongodb, postgres"):
+    with pytest.raises(ValueError, match="must be `mongodb`, `postgres`"):
         Targets.parse(text)
 
 
@@ -47,7 +47,7 @@ def test_a_setting_decides(environ: dict[str, str], expected: str) -> None:
 
 def test_a_wrong_setting_is_named() -> None:
     """Like every other."""
-    with pytest.raises(BadSettings, match="MEDIATOOL_TARGETS is not mongodb"):
+    with pytest.raises(BadSettings, match="MEDIATOOL_TARGETS must be `mongodb`"):
         Settings.parse({"MEDIATOOL_TARGETS": "s3"})
 
 

@@ -121,9 +121,9 @@ def test_another_database_of_the_server(url: str, moved: str) -> None:
 @pytest.mark.parametrize("secret", [Url("postgresql://u:p@h/d"), MaskingKey(bytes(range(32)))])
 def test_secrets_are_in_no_pickle(secret: object) -> None:
     """Nor in a copy that is made by one."""
-    with pytest.raises(TypeError, match="only a pool of workers"):
+    with pytest.raises(TypeError, match="except for a pool of workers"):
         pickle.dumps({"of": [secret]})
-    with pytest.raises(TypeError, match="only a pool of workers"):
+    with pytest.raises(TypeError, match="except for a pool of workers"):
         copy.deepcopy(secret)
 
 

@@ -1,1 +1,1 @@
-"""Whole circles on real servers."""
+"""End-to-end tests on real servers."""

@@ -152,7 +152,7 @@ def test_promotion_and_rollback(
     for version in (VERSIONS[1], VERSIONS[0]):
         after = marking.rollback(twin, databases, local, at=AT + timedelta(hours=1))
         assert promoted(twin) == [after.promoted] == [str(version)]
-    with pytest.raises(Refused, match="no other version was promoted before"):
+    with pytest.raises(Refused, match="there is no earlier promotion to return to"):
         marking.rollback(twin, databases, local, at=AT)
     assert [p.withdrawn is None for p in marks.read(twin).promotions] == [True, False, False]
 

@@ -291,7 +291,7 @@ def test_what_a_failed_version_left(world: World, tmp_path: Any) -> None:
     done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
     assert {d.name for d in done.dropped} == {str(failed), databases[0]}
     assert [world.documents.marker(name) is not None for name in databases] == [False, True]
-    assert all("meanwhile completed" in done.failed[name] for name in (str(finished), databases[1]))
+    assert all("it was completed" in done.failed[name] for name in (str(finished), databases[1]))
     gone = set(marks.keys_of(failed, AS_DESCRIBED)[1:])
     assert world.stored() == (stored - gone) | {REGISTRY_KEY}
     assert f"{whole} is complete" in {d.name: d.reason for d in decisions}[str(failed)]
@@ -309,7 +309,7 @@ def test_a_version_whose_metadata_is_damaged_stays(world: World) -> None:
     reasons = {d.name: d.reason for d in plan(world.stores, Policy(), NOW) if d.keep}
     assert names <= reasons.keys()
     assert {reasons[name] for name in names} == {
-        "its metadata cannot be read: restore a copy of that first"
+        "its metadata cannot be read: put back an earlier version of the object first"
     }
 
 
@@ -325,7 +325,9 @@ def test_a_pin_after_the_plan_holds(world: World, tmp_path: Any) -> None:
     stored = world.stored()
     done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
     assert done.dropped == []
-    assert all("meanwhile pinned by me" in reason for reason in done.failed.values())
+    assert all(
+        "since the plan was made, it was pinned by me" in reason for reason in done.failed.values()
+    )
     assert done.failed.keys() == {name, str(test)}
     assert world.stored() == stored | {REGISTRY_KEY}
     assert world.documents.marker(name) is not None

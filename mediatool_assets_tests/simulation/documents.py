@@ -188,7 +188,7 @@ class Documents:
         def act() -> None:
             found = self._make(database).collections
             if collection in found:
-                raise CheckFailed(f"{database}.{collection} exists already; load it again")
+                raise CheckFailed(f"{database}.{collection} exists already; run it again")
             found[collection] = Collection(options, [{"name": "_id_", "key": {"_id": 1}, "v": 2}])
 
         self._call(f"create {database}.{collection}", act, WRITE_FAULTS)

@@ -79,10 +79,10 @@ def complete(
     dump by the workers that packed them.
 
     ``stores`` are the version's targets: without ``documents`` it has neither MongoDB database nor
-    dump, without ``target`` no PostgreSQL database. The PostgreSQL database must be restored and
-    verified, with the rows of the raw archive. If its restore failed, the version is complete
-    without it, and the metadata has the reason. With a ``signing_key`` the version is an entry of
-    the chain, and its metadata has the signature.
+    dump, without ``target`` no PostgreSQL database. If a PostgreSQL database was restored, its rows
+    must be those of the raw archive. If its restore failed, the version is complete without it, and
+    the metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and
+    its metadata has the signature.
 
     A second call changes nothing, or finishes what an interrupted call left undone. Raises NotFound
     if a part was not made, CheckFailed (CountMismatch) if two parts disagree, BadArchive, Refused

@@ -66,8 +66,10 @@ class Loaded:
 
 
 ReadBack = Callable[[Loaded, Sequence[CollectionInfo]], object]
-"""Reads every document of a database that is not marked yet, given what it has to contain and its
-collections as they are in mongod. Raises CountMismatch where a fingerprint differs.
+"""A function that reads back every document of a new database, before its marker is written.
+
+It gets the expected content of the database, and the collections as mongod lists them. It raises
+CountMismatch if a fingerprint differs.
 """
 
 
@@ -78,8 +80,8 @@ class LoadOptions:
     ``kind`` is the archive to load; the dump has the same documents as the transformed archive.
     ``database`` is ``mediatool_{version}`` by default. With ``collections`` only these are loaded,
     and the database does not count as complete. A complete database is refused unless ``replace``
-    is set. ``read_first`` reads the archive to its end before anything is written. ``read_back``
-    reads a whole new database in the load's place; see ``ReadBack``.
+    is set. ``read_first`` reads the archive to its end before anything is written. If ``read_back``
+    is given, it is called to read a new and whole database; else the load reads it itself.
     """
 
     kind: DocumentKind = "transformed"
@@ -119,7 +121,7 @@ def load(
     present = documents.marker(database) is not None
     if present and not replace:
         raise AlreadyExists(
-            f"the complete database {database}", "to replace it, load it again with --replace"
+            f"the complete database {database}", "to replace it, restore again with --replace"
         )
     if present or options.read_first:
         with in_order(executor, archive.verify, archive.manifest.members) as verified:
@@ -196,7 +198,8 @@ def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
         )
     except (KeyError, msgspec.ValidationError) as error:
         raise CheckFailed(
-            f"{database}: its marker cannot be read ({error}); load it again with --replace"
+            f"{database}: its marker cannot be read ({error}); load it again: "
+            f"`mediatool restore {version} --to mongodb --replace`"
         ) from error
 
 
@@ -318,7 +321,7 @@ def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) 
     live = {info.name: info for info in found}
     if odd := live.keys() ^ {info.name for info in wanted}:
         raise CheckFailed(
-            f"{', '.join(sorted(odd))}: only in the archive or only in the database; load it again"
+            f"{', '.join(sorted(odd))}: only in the archive or only in the database; run it again"
         )
     for info in wanted:
         asked = {str(index["name"]): index for index in info.indexes}
@@ -328,7 +331,7 @@ def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) 
         if odd:
             raise CheckFailed(
                 f"{info.name}: mongod's indexes differ from the archive's: "
-                f"{', '.join(sorted(odd))}; correct the model, and load it again"
+                f"{', '.join(sorted(odd))}; correct the model, and export again"
             )
         if not holds(live[info.name].options, info.options):
             raise CheckFailed(

@@ -10,7 +10,10 @@ _RANGE_BYTES = 1 << 24  # of BSON: far longer than a request (2 ms), far shorter
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The documents of a collection from ``first`` up to ``end``, for one worker to read."""
+    """The documents of a collection from ``first`` up to ``end``, for one worker to read.
+
+    ``first`` is included and ``end`` is excluded; None means that this side is open.
+    """
 
     documents: DocumentStore
     database: str

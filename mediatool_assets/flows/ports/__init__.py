@@ -178,8 +178,8 @@ class DocumentStore(Protocol):
 
         A complete database is kept next to the prefixed collections, until ``mark`` replaces it.
         Without one, the prefix is empty, and what a dead load left is dropped. On an error nothing
-        of the load is left. Raises Refused while another load is alive, or if the database has
-        content that no load made.
+        of the load is left, unless the server is gone; the next load cleans up then. Raises Refused
+        while another load is alive, or if the database has content that no load made.
         """
 
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:

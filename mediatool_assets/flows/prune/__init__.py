@@ -73,8 +73,9 @@ def carry_out(
     local_registry: Path,
     progress: Progress = silent,
 ) -> Pruned:
-    """Delete what the plan drops, unless a mark protects it by now; a failure does not stop the
-    rest.
+    """Delete what the plan drops, unless a mark made since the plan protects it.
+
+    A failure does not stop the rest.
 
     Metadata is deleted first and then the registry is updated, so that readers are never offered a
     partly deleted version.
@@ -158,7 +159,7 @@ def _protection(stores: Pruning, drop: Decision) -> Protection:
 
 def _refuse_protected(drop: Decision, protection: Protection) -> None:
     if (reason := protection()) is not None:
-        raise Refused(f"{drop.name} is kept: meanwhile {reason}")
+        raise Refused(f"{drop.name} is kept: since the plan was made, it was {reason}")
 
 
 def _put_back(stores: Pruning, metadata: Metadata, data: bytes) -> None:
@@ -190,8 +191,8 @@ def _refuse_contradictions(policy: Policy, bucket: BucketSettings) -> None:
     )
     if found := list(contradictions(policy, rules.values())):
         raise Refused(
-            f"{'; '.join(found)}; nothing was dropped: keep less, or change the rule and "
-            "`mediatool bucket apply`"
+            f"{'; '.join(found)}; nothing was dropped: keep less (MEDIATOOL_KEEP_TESTING_DAYS, "
+            "MEDIATOOL_KEEP_SANITIZED_DAYS), or change the rule and `mediatool bucket apply`"
         )
 
 

@@ -31,6 +31,8 @@ _ARCHIVES = (
     (ARCHIVE_PREFIXES["dump"], ".tar.gz"),
 )
 
+_UNREADABLE = "its metadata cannot be read: put back an earlier version of the object first"
+
 
 def gather(
     objects: ObjectStore, deletion: Deletion, servers: Iterable[DatabaseServer], now: datetime
@@ -48,7 +50,7 @@ def gather(
     versions = {*complete, *(d.version for d in databases), *(e.version for e in exports)}
     protected = {v: reason for v in versions if (reason := found.protection(v)) is not None}
     damaged = set(catalog.versions(objects)) - complete.keys()
-    protected |= dict.fromkeys(damaged, "its metadata cannot be read: restore a copy of that first")
+    protected |= dict.fromkeys(damaged, _UNREADABLE)
     return RetentionInventory(
         complete,
         protected,

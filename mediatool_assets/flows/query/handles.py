@@ -292,6 +292,7 @@ def live_database(documents: DocumentStore, version: Version) -> LiveDatabase:
     present = loaded(documents, version)
     if present is None:
         raise NotFound(
-            f"the MongoDB database of {version} is absent or half-loaded; load the version first"
+            f"the MongoDB database of {version} is absent or half-loaded; load it: "
+            f"`mediatool restore {version} --to mongodb`"
         )
     return LiveDatabase(documents, version, present)

@@ -42,7 +42,7 @@ def drill_mongodb(
     request: RestoreRequest,
     kind: DocumentKind,
 ) -> RestoreRecord:
-    """Restore an archive of documents: the dump, if the version has one; else as for PostgreSQL."""
+    """Restore the archive ``kind``, read it back and drop it, like ``drill_postgres``."""
 
     def drop() -> None:
         # claim first: this fails if the name belongs to a database of somebody else

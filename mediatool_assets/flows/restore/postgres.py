@@ -46,9 +46,10 @@ _WHOLE_BYTES = 4 << 30  # bytes of rows; a larger table is copied by several wor
 class RestoreOptions:
     """The destination of a restore, and the part of the archive to restore.
 
-    ``database`` is named after the version by default. With ``tables``, all tables are made and
-    these are filled. Objects of ``skip`` (``VIEW totals``, or ``VIEW`` for all of them) are left
-    out, for the reason that it gives. A database that exists is refused unless ``replace``.
+    ``database`` is named after the version by default. With ``tables``, all tables are
+    created, but only these get their rows. Objects of ``skip`` (``VIEW totals``, or ``VIEW`` for
+    all of them) are left out, for the reason that it gives. A database that exists is refused
+    unless ``replace``.
     """
 
     database: str | None = None
@@ -70,8 +71,8 @@ def restore_postgres(
 ) -> Restored:
     """Restore the version's raw archive into a database, and read it back.
 
-    A sanitized copy in its place goes to a database of its own, and never to the name
-    of a version, as no version goes to the name of a copy.
+    If the archive is a sanitized copy, its database has a name of its own: a copy never gets the
+    name of a version, and a version never that of a copy.
 
     The order is: tables, rows, then keys, indexes and everything else in pg_dump's post-data
     section. Then every row is read back with the export's reader and compared with the manifest,
@@ -119,7 +120,7 @@ def restore_postgres(
 
 
 def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
-    """The version's own database, where a restore made it of all that this raw archive holds."""
+    """The version's own database, if a restore put all of this raw archive into it; else None."""
     database = target.database_names.in_postgres(Version.parse(manifest.version))
     marker = target.marker(database)
     if marker is None or marker.content != content_of(manifest):
@@ -266,7 +267,7 @@ class _Restore:
             )
 
     def compare_rows(self, found: dict[str, str]) -> None:
-        """Raise CountMismatch if a table's rows differ from the archive's."""
+        """Raise CountMismatch if the rows of a table differ from those of the archive."""
         for table, fingerprint in found.items():
             wanted = self.members[table].fingerprint
             if fingerprint != wanted:

@@ -110,7 +110,8 @@ def _read(objects: ObjectStore, key: str) -> RestoreRecord:
         return restore_record.decode(data)
     except msgspec.DecodeError as error:
         raise DamagedInput(
-            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it"
+            f"{objects.uri(key)} cannot be read ({error}); "
+            "put back an earlier S3 version of this object"
         ) from error
 
 

@@ -9,6 +9,20 @@ from pathlib import Path
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.stores.private_files import write_private
 
+CREDENTIALS_FILE = "credentials.json"
+"""The name of the file in the home of the local servers."""
+
+
+def other_password(folder: Path) -> BadSettings:
+    """The error if a server's data, in its folder of the home, has another password."""
+    path = folder.parent / CREDENTIALS_FILE
+    return BadSettings(
+        [
+            f"the password in {path} is not that of the data in {folder}; restore {path}, or "
+            f"delete {folder} with all its data"
+        ]
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -37,7 +51,10 @@ class Credentials:
             return cls(**json.loads(path.read_text()))
         except (TypeError, ValueError) as error:
             raise BadSettings(
-                [f"{path} does not hold the credentials of the local servers; remove {path.parent}"]
+                [
+                    f"{path} does not have the credentials of the local servers; restore it, or "
+                    f"delete {path.parent} with all its data"
+                ]
             ) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.stores.local.credentials import Credentials
+from mediatool_assets.stores.local.credentials import Credentials, other_password
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ),
         directory=directory,
-        probe=lambda: _probe(credentials, port),
+        probe=lambda: _probe(directory, credentials, port),
         environment={"PATH": os.defpath, "LC_ALL": "C"},
     )
 
 
-def _probe(credentials: Credentials, port: int) -> None:
+def _probe(directory: Path, credentials: Credentials, port: int) -> None:
     from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415  # slow
 
     try:
@@ -87,12 +87,12 @@ def _probe(credentials: Credentials, port: int) -> None:
     except OperationFailure as error:
         if error.code != AUTHENTICATION_FAILED:
             raise NotReady(str(error)) from error
-        _create_user(credentials, port)
+        _create_user(directory, credentials, port)
     except PyMongoError as error:
         raise NotReady(str(error)) from error
 
 
-def _create_user(credentials: Credentials, port: int) -> None:
+def _create_user(directory: Path, credentials: Credentials, port: int) -> None:
     """Create the first user, by mongod's localhost exception.
 
     Raises BadSettings if there are users already: the data has another password.
@@ -105,9 +105,7 @@ def _create_user(credentials: Credentials, port: int) -> None:
                 "createUser", USER, pwd=credentials.mongodb_password, roles=["root"]
             )
     except OperationFailure as error:
-        raise BadSettings(
-            ["the data of the local MongoDB was made with another password: remove its folder"]
-        ) from error
+        raise other_password(directory) from error
     except PyMongoError as error:
         raise NotReady(str(error)) from error
 

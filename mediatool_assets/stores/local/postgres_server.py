@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import BadSettings, Unreachable
-from mediatool_assets.stores.local.credentials import Credentials
+from mediatool_assets.stores.local.credentials import Credentials, other_password
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server, ServerFailed
 from mediatool_assets.stores.private_files import write_private
 
@@ -74,7 +74,7 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
         name="PostgreSQL",
         argv=(str(binaries() / "postgres"), "-D", str(data), *settings),
         directory=directory,
-        probe=lambda: _probe(url(credentials, ports["postgres"], "postgres")),
+        probe=lambda: _probe(directory, url(credentials, ports["postgres"], "postgres")),
         environment={"PATH": os.defpath, "LC_ALL": "C"},
         account=account,
         stop_signal=signal.SIGINT,  # "fast": sessions are rolled back and closed, data is flushed
@@ -114,16 +114,14 @@ def _create_restore_role(
     connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
 
 
-def _probe(address: str) -> None:
+def _probe(directory: Path, address: str) -> None:
     import psycopg  # noqa: PLC0415  # slow
 
     try:
         psycopg.connect(address, connect_timeout=2).close()
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):  # libpq gives no code for it
-            raise BadSettings(
-                ["the data of the local PostgreSQL has another password: remove its folder"]
-            ) from error
+            raise other_password(directory) from error
         raise NotReady(str(error).strip().splitlines()[-1]) from error
 
 

@@ -17,7 +17,7 @@ from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, 
 from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
-from mediatool_assets.stores.local.credentials import Credentials
+from mediatool_assets.stores.local.credentials import CREDENTIALS_FILE, Credentials
 from mediatool_assets.stores.local.processes import Server, ServerFailed
 from mediatool_assets.stores.private_files import OTHERS, private_directory, write_private
 from mediatool_assets.stores.signing_keys import SIGNING_KEY, TRUSTED_KEYS, write_pair
@@ -25,7 +25,6 @@ from mediatool_assets.stores.signing_keys import SIGNING_KEY, TRUSTED_KEYS, writ
 Ports = dict[str, int]
 
 ENVIRONMENT_FILE = "environment.json"
-CREDENTIALS_FILE = "credentials.json"
 LOCK_FILE = "lock"
 # Another program may take a free port first, and the child processes of a killed server may still
 # hold its memory or its lock for a moment: a failed start is tried again.

@@ -185,7 +185,7 @@ def read_tables(
         table = naming.of(space, relation)
         if table in relations:
             raise BadSource(
-                f"two tables of the schemas {name} would be called {table} together; "
+                f"two tables of the schemas {name}: both would be exported as {table}; "
                 "export these schemas separately"
             )
         relations[table] = (

@@ -152,8 +152,8 @@ def translated(where: str) -> Iterator[None]:
         ) from error
     except errors.QueryCanceled as error:
         raise BadSource(
-            f"{where}: {said(error)}; a statement may take {STATEMENT_TIMEOUT}: see what holds it "
-            "up in pg_stat_activity, and run again"
+            f"{where}: {said(error)}; the statement exceeded the limit of {STATEMENT_TIMEOUT}: see "
+            "what holds it up in pg_stat_activity, and run again"
         ) from error
     except errors.InsufficientPrivilege as error:
         raise BadSource(

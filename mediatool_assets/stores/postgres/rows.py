@@ -196,7 +196,7 @@ def _fetched(connection: Connection, query: sql.Composed) -> Generator[list[Fetc
 
 
 def _checked(fetched: Sequence[Fetched], columns: JsonbColumns) -> list[bytes]:
-    """The rows of a batch, with such documents as strings that JSON cannot hold."""
+    """The rows of a batch; a document that the JSON of a row cannot hold becomes a string."""
     rows = columns.rewrite([row for row, _ in fetched])
     for index, (_, found) in enumerate(fetched):
         if found is not None:

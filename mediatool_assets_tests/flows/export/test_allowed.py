@@ -119,7 +119,7 @@ def test_several_schemas_are_kept_apart(
 
 @pytest.mark.parametrize(
     ("schemas_", "problem"),
-    [("a,c", "there is no schema c"), ("a,a.b", "would be called a.b.t together")],
+    [("a,c", "there is no schema c"), ("a,a.b", "both would be exported as a.b.t")],
 )
 def test_schemas_that_cannot_go_together_are_refused(
     postgres_database: Url, pool: Workspace, tmp_path: Path, schemas_: str, problem: str
