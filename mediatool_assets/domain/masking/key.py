@@ -36,7 +36,9 @@ class MaskingKey:
 
     def __reduce__(self) -> NoReturn:
         """Refuse: a pickle with the key may be kept or logged."""
-        raise TypeError("a masking key is a secret: only a pool of workers pickles it")
+        raise TypeError(
+            "a masking key is secret, so it cannot be pickled, except for a pool of workers"
+        )
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose, which do not reveal the bytes of another purpose."""
