@@ -12,7 +12,7 @@ from mediatool_assets.defs.alerts import alert_sensor
 from mediatool_assets.defs.dead_runs import dead_run_sensor
 from mediatool_assets.defs.lineage import lineage_sensors
 from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.resources import platform_of
+from mediatool_assets.defs.resources import servers_of
 from mediatool_assets.defs.source_graph import source_definitions
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.settings import DECLARED, Settings
@@ -86,7 +86,7 @@ class PostgresToMongo(dg.Component, dg.Model, dg.Resolvable):
         variables = dict(self._variables(context.path))
         adopt_file()
         settings = Settings.parse(os.environ | variables)
-        return source_definitions(settings, platform_of(variables), Namespace(self.key_prefix))
+        return source_definitions(settings, servers_of(variables), Namespace(self.key_prefix))
 
     def _variables(self, folder: Path) -> Iterator[tuple[str, str]]:
         unknown = sorted(self.settings.keys() - DECLARED.keys() | self.settings.keys() & _OF_ALL)

@@ -15,7 +15,7 @@ from mediatool_assets.defs.dead_runs import dead_run_sensor
 from mediatool_assets.defs.lineage import lineage_sensors
 from mediatool_assets.defs.metrics import compare_job
 from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.resources import Platform, platform_of
+from mediatool_assets.defs.resources import ServersResource, servers_of
 from mediatool_assets.defs.source_graph import source_definitions
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import shared_settings, sources
@@ -26,7 +26,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 
     Reads the model's file and asks no server.
     """
-    one = source_definitions(settings, Platform(), Namespace(settings.source or ""))
+    one = source_definitions(settings, ServersResource(), Namespace(settings.source or ""))
     jobs = [] if settings.source else [compare_job]  # `mediatool compare` has no such limit
     return dg.Definitions.merge(one, dg.Definitions(jobs=jobs, sensors=_sensors()))
 
@@ -37,7 +37,7 @@ def definitions_of(variables: Mapping[str, Mapping[str, str]]) -> dg.Definitions
     Raises BadModel, BadSettings.
     """
     made = [
-        source_definitions(Settings.parse(os.environ | own), platform_of(own), Namespace(name))
+        source_definitions(Settings.parse(os.environ | own), servers_of(own), Namespace(name))
         for name, own in variables.items()
     ]
     return dg.Definitions.merge(*made, dg.Definitions(sensors=_sensors()))

@@ -18,7 +18,7 @@ from mediatool_assets.cli.demonstration import Demonstration
 from mediatool_assets.cli.summary import VersionMade
 from mediatool_assets.definitions import defs
 from mediatool_assets.defs.parquet import Parquet
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.documents import ROOT, Fenced, blocks
 
@@ -158,13 +158,13 @@ def test_the_example_assets_run(stack: Stack) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in stack.environment.items():
             patch.setenv(variable, value)
-        platform = Platform()
+        servers = ServersResource()
         result = dg.materialize(
             [campaigns, *examples],
             partition_key="2026-01-02",
-            resources={"platform": platform, "parquet": Parquet(platform=platform)},
+            resources={"servers": servers, "parquet": Parquet(servers=servers)},
         )
-        largest, _ = platform.objects().get("user-assets/largest_stage/2026-01-02.parquet")
+        largest, _ = servers.objects().get("user-assets/largest_stage/2026-01-02.parquet")
     assert pd.read_parquet(io.BytesIO(largest)).to_dict("records") == [
         {"stage": "Live", "count": 2}
     ]
@@ -194,11 +194,11 @@ def test_the_example_check_reads_the_rows_of_its_partition(stack: Stack) -> None
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in stack.environment.items():
             patch.setenv(variable, value)
-        platform = Platform()
+        servers = ServersResource()
         job = dg.Definitions(
             assets=[campaigns],
             asset_checks=[names["no_campaign_ends_before_it_starts"]],
-            resources={"platform": platform, "parquet": Parquet(platform=platform)},
+            resources={"servers": servers, "parquet": Parquet(servers=servers)},
         ).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(partition_key="2026-01-02")
     (found,) = result.get_asset_check_evaluations()

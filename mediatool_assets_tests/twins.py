@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from mediatool_assets.archive.spool import BlockRun
-from mediatool_assets.domain.authenticity import EVERYBODY, Trust
+from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused
 from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
 from mediatool_assets.domain.objects import ObjectInfo
@@ -24,7 +24,7 @@ class DirectoryObjects:
     """An ObjectStore in a local directory: finished objects below ``objects/``, others beside."""
 
     root: Path
-    trust: Trust = field(default=EVERYBODY, kw_only=True)
+    signature_policy: SignaturePolicy = field(default=ACCEPT_ALL, kw_only=True)
     database_names: DatabaseNames = field(default=AS_DESCRIBED, kw_only=True)
 
     def uri(self, key: str) -> str:

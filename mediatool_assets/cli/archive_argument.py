@@ -63,7 +63,7 @@ def _proven(objects: "S3Objects", key: str) -> "Bytes":
     from mediatool_assets.flows.versions import archives
 
     source = objects.open(key)
-    if objects.trust.keys:
+    if objects.signature_policy.keys:
         archive = ArchiveReader(source)
         version = Version.parse(archive.manifest.version)
         archives.authenticate(objects, key, archive.manifest.kind, version, archive)

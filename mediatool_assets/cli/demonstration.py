@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mediatool_assets.cli.launch import LaunchedRun, launch
+from mediatool_assets.cli.launch import SuccessfulRun, launch
 from mediatool_assets.cli.output import megabytes, note
 from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.stores import stores
@@ -146,7 +146,7 @@ def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> No
         note(f"an RDS snapshot export of {day} is in the bucket")
 
 
-def _version(home: Path, job: str, day: date | None, asked: Mapping[str, str]) -> LaunchedRun:
+def _version(home: Path, job: str, day: date | None, asked: Mapping[str, str]) -> SuccessfulRun:
     """Make a version of a past day, or of now."""
     run = launch(job, day.isoformat() if day else None, asked, home)
     note(f"{run.version} is made")
@@ -168,7 +168,7 @@ def _verdicts(
         for version in versions:
             verdict = verify(stores(settings), work, Version.parse(version))
             store_verdict(objects, verdict)
-            yield version, verdict.verdict
+            yield version, verdict.outcome
 
 
 def _objects(objects: "S3Objects", versions: list[str]) -> dict[str, int]:

@@ -36,7 +36,7 @@ class RunFailed(MediatoolError):
 
 
 @dataclass(frozen=True, slots=True)
-class LaunchedRun:
+class SuccessfulRun:
     """A successful run, the version that it made, and its failed checks."""
 
     run_id: str
@@ -51,7 +51,7 @@ def launch(
     home: Path,
     version: Version | None = None,
     task: str = "",
-) -> LaunchedRun:
+) -> SuccessfulRun:
     """Run ``job`` for ``partition`` to its end and return the result.
 
     Without ``partition`` it makes a version of now; ``version`` is an unfinished version to
@@ -124,7 +124,7 @@ def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
             process.wait()
 
 
-def _run_of(outcome: RunOutcome | None, returncode: int, log: Path) -> LaunchedRun:
+def _run_of(outcome: RunOutcome | None, returncode: int, log: Path) -> SuccessfulRun:
     if outcome is None:
         raise RunFailed(
             f"the Dagster process ended with {returncode} and no answer; its log is {log}", 1
@@ -134,4 +134,4 @@ def _run_of(outcome: RunOutcome | None, returncode: int, log: Path) -> LaunchedR
         reason = f"{outcome.error or 'the run failed'} ({of}log: {log})"
         raise RunFailed(reason, outcome.exit_code or 1)
     version = Version.parse(outcome.version or "")
-    return LaunchedRun(outcome.run_id or "", version, outcome.failed_checks)
+    return SuccessfulRun(outcome.run_id or "", version, outcome.failed_checks)

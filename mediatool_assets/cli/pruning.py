@@ -93,7 +93,7 @@ def _policy(own: "Settings", **given: int | None) -> "Policy":
 def _stores(own: "Settings") -> "Pruning":
     """The bucket, and the database servers that are set."""
     from mediatool_assets.flows.prune import Pruning
-    from mediatool_assets.stores.retention import servers
+    from mediatool_assets.stores.retention import database_servers
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket
     from mediatool_assets.stores.s3_deletion import S3Deletion
@@ -101,7 +101,7 @@ def _stores(own: "Settings") -> "Pruning":
 
     objects = S3Objects.of(own, allow_unsigned=True)
     deletion, bucket = S3Deletion(objects), S3Bucket.of(own)
-    return Pruning(objects, deletion, servers(own), bucket, signing_key(own))
+    return Pruning(objects, deletion, database_servers(own), bucket, signing_key(own))
 
 
 def _plain(decision: "Decision") -> dict[str, object]:

@@ -16,7 +16,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import first_day, home, maker_settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.cli.launch import LaunchedRun
+    from mediatool_assets.cli.launch import SuccessfulRun
     from mediatool_assets.domain.settings import Settings
     from mediatool_assets.flows.export.origin import Asked
     from mediatool_assets.stores.s3 import S3Objects
@@ -147,7 +147,7 @@ def _refuse_without_source(
     places.origin(partition, asked)
 
 
-def _report(run: "LaunchedRun", objects: "S3Objects", json: bool) -> None:
+def _report(run: "SuccessfulRun", objects: "S3Objects", json: bool) -> None:
     """Print what the run made; exits with 1 if a check failed."""
     from mediatool_assets.cli.summary import version_made
 

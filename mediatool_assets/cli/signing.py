@@ -129,7 +129,7 @@ def chain(
             f"{found.newest.number} entries: {found.versions} versions, {found.deleted} deleted; "
             f"{found.unsigned} older, unsigned versions"
         )
-    if not objects.trust.keys:
+    if not objects.signature_policy.keys:
         note("MEDIATOOL_TRUSTED_KEYS is not set: no signature was compared")
     if found.findings:
         raise NotAuthentic(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mediatool_assets.cli.launch import LaunchedRun
+from mediatool_assets.cli.launch import SuccessfulRun
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.versions import catalog
@@ -54,7 +54,7 @@ class VersionMade(msgspec.Struct, frozen=True):
         return "\n".join([*lines, *(f"  failed: {check}" for check in self.failed_checks)])
 
 
-def version_made(run: LaunchedRun, objects: "S3Objects") -> VersionMade:
+def version_made(run: SuccessfulRun, objects: "S3Objects") -> VersionMade:
     """The content of the run's version, from its metadata in the bucket; raises NotFound."""
     metadata = catalog.read(objects, run.version)
     exports = metadata.exports

@@ -72,9 +72,9 @@ def verify(
         _print(verdict)
     store_verdict(objects, verdict)
     counts = standing_verdict(objects, wanted)
-    if counts is not None and counts.at != verdict.at and counts.verdict == "failed":
+    if counts is not None and counts.at != verdict.at and counts.outcome == "failed":
         note(f"it failed at {counts.at[:19]}Z; that verdict stays until the whole version passes")
-    raise typer.Exit(_EXIT_CODES[verdict.verdict])
+    raise typer.Exit(_EXIT_CODES[verdict.outcome])
 
 
 def _print(verdict: "Verdict") -> None:
@@ -88,7 +88,7 @@ def _print(verdict: "Verdict") -> None:
     for check in verdict.checks:
         for finding in check.findings:
             echo(f"{check.part}: {finding}")
-    if verdict.verdict == "not checked":
+    if verdict.outcome == "not checked":
         echo("today's sample contains no part of this version; use a larger --sample")
     echo(f"authenticity: {verdict.authenticity}")
-    echo(f"{verdict.version} {verdict.verdict}")
+    echo(f"{verdict.version} {verdict.outcome}")

@@ -318,7 +318,7 @@ def _verified(verdict: "Verdict | None") -> str:
     if verdict is None:
         return "never"
     read = "every byte" if verdict.sample is None else f"{verdict.sample:g} % of it"
-    return f"{verdict.verdict}, {read}, {verdict.at[:19]}Z"
+    return f"{verdict.outcome}, {read}, {verdict.at[:19]}Z"
 
 
 def _restored(evidence: "RestoreRecord | None") -> str:

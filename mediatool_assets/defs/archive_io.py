@@ -35,7 +35,7 @@ class ArchivedAssets(VersionIOManager):
 
     def open_place(self, place: Kind, version: Version) -> OpenArchive:  # type: ignore[override]  # a name
         """The archive of that kind, and what its manifest lists."""
-        handle = archive_of(self.platform.objects(), place, version)
+        handle = archive_of(self.servers.objects(), place, version)
         manifest = handle.manifest
         stored = StoredArchive(handle.uri, handle.archive.source.size, manifest)
         return OpenArchive(handle, stored, {**manifest.tables(), **manifest.collections()})

@@ -14,7 +14,7 @@ from mediatool_assets.defs.check_results import result
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import operation
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.drift import as_declared, undrifted
 from mediatool_assets.domain.costs.report import Costs
@@ -54,13 +54,13 @@ NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
     ],
 )
 def posture(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, servers: ServersResource
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Check the bucket's settings, and record the result."""
     record_process(context.instance, context.run)
     with errors_as_failures():
-        bucket, objects = platform.bucket(), platform.objects()
-        declared = Declaration.of(platform.settings())
+        bucket, objects = servers.bucket(), servers.objects()
+        declared = Declaration.of(servers.settings())
         looked = record(declared, bucket, objects, datetime.now(UTC))
         uri, amazon = objects.uri(looked.key), bucket.amazon
     held, drifted = (
@@ -87,14 +87,14 @@ def _controls(looked: PostureChange) -> dg.TableMetadataValue:
     {"s3", "parquet"},
 )
 def bucket_costs(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, servers: ServersResource
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take the inventory, store it, and calculate its cost."""
     record_process(context.instance, context.run)
     with errors_as_failures():
-        objects, declared = platform.objects(), Declaration.of(platform.settings())
+        objects, declared = servers.objects(), Declaration.of(servers.settings())
         now = datetime.now(UTC)
-        inventory = take(declared, objects, platform.inventory(), platform.bucket(), now)
+        inventory = take(declared, objects, servers.inventory(), servers.bucket(), now)
         kept = keep(objects, inventory)
         found = reckoned(inventory, read_prices(SHIPPED_PRICES))
         report = publish(objects, inventory, found)
@@ -128,12 +128,12 @@ def _figures(found: Costs) -> dict[str, float | int]:
     after=[POSTURE, COSTS],
 )
 def bucket_site(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, servers: ServersResource
 ) -> dg.MaterializeResult[None]:
     """Write the pages of today, of the day before, and the index."""
     record_process(context.instance, context.run)
     with errors_as_failures():
-        index = publish_site(platform.objects(), f"{datetime.now(UTC):%Y-%m-%d}")
+        index = publish_site(servers.objects(), f"{datetime.now(UTC):%Y-%m-%d}")
     return dg.MaterializeResult(metadata={"dagster/uri": index})
 
 

@@ -17,7 +17,7 @@ from mediatool_assets.defs.dump import DUMP
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.layers import Layer, key, name_of
 from mediatool_assets.defs.publication import METADATA
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import AdditionVerb, Model
 from mediatool_assets.domain.targets import Targets
@@ -38,22 +38,22 @@ class _LayerCheck(NamedTuple):
     """One check: of every table or collection of a layer, or of the version as a whole.
 
     ``evaluate`` takes the bucket, the version, for a layer its tables or collections, and the
-    keyword arguments that ``arguments`` builds from the platform.
+    keyword arguments that ``arguments`` builds from the servers.
     """
 
     name: str
     description: str
     evaluate: Callable[..., Any]
-    arguments: Callable[[Platform], dict[str, object]] = lambda _: {}
+    arguments: Callable[[ServersResource], dict[str, object]] = lambda _: {}
     blocking: bool = False
 
 
-def _workers(platform: Platform) -> dict[str, object]:
-    return {"workers": platform.settings().workers}
+def _workers(servers: ServersResource) -> dict[str, object]:
+    return {"workers": servers.settings().workers}
 
 
-def _documents(platform: Platform) -> dict[str, object]:
-    return {"documents": platform.documents()}
+def _documents(servers: ServersResource) -> dict[str, object]:
+    return {"documents": servers.documents()}
 
 
 def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
@@ -114,13 +114,13 @@ def _layer_checks(
         can_subset=True,
     )
     def check_layer(
-        context: dg.AssetCheckExecutionContext, platform: Platform
+        context: dg.AssetCheckExecutionContext, servers: ServersResource
     ) -> Iterator[dg.AssetCheckResult]:
         with errors_as_failures():
-            objects, version = platform.objects(), _version(context, platform)
+            objects, version = servers.objects(), _version(context, servers)
             found = {
                 check.name: check.evaluate(
-                    objects, version, _asked(context, check.name), **check.arguments(platform)
+                    objects, version, _asked(context, check.name), **check.arguments(servers)
                 )
                 for check in checks
             }
@@ -165,7 +165,7 @@ def version_checks(
             "unnamed",
             "Tables and collections that the model does not name pass the same checks.",
             partial(unnamed, tables=tables, collections=collections),
-            lambda platform: {"documents": platform.targets().documents} | _workers(platform),
+            lambda servers: {"documents": servers.targets().documents} | _workers(servers),
         ),
         _LayerCheck(
             "schema_as_before",
@@ -182,21 +182,21 @@ def version_checks(
         can_subset=True,
     )
     def check_version(
-        context: dg.AssetCheckExecutionContext, platform: Platform
+        context: dg.AssetCheckExecutionContext, servers: ServersResource
     ) -> Iterator[dg.AssetCheckResult]:
         """Read the published version again."""
         with errors_as_failures():
-            objects, version = platform.objects(), _version(context, platform)
+            objects, version = servers.objects(), _version(context, servers)
             for asked in sorted(context.selected_asset_check_keys):
                 check = by_name[asked.name]
-                yield result(asked, check.evaluate(objects, version, **check.arguments(platform)))
+                yield result(asked, check.evaluate(objects, version, **check.arguments(servers)))
 
     return check_version
 
 
-def _version(context: dg.AssetCheckExecutionContext, platform: Platform) -> Version:
+def _version(context: dg.AssetCheckExecutionContext, servers: ServersResource) -> Version:
     """The run's version, or the partition's newest if only checks are run."""
-    return RunVersion.of(context).to_read(platform.objects())
+    return RunVersion.of(context).to_read(servers.objects())
 
 
 def _asked(context: dg.AssetCheckExecutionContext, name: str) -> list[str]:

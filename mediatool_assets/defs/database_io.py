@@ -7,13 +7,13 @@ from mediatool_assets.defs import mongodb
 from mediatool_assets.defs.archive_io import OpenArchive, RawTables
 from mediatool_assets.defs.layers import name_of
 from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import (
     Stored,
     stored_collection,
-    stored_database,
-    stored_restored,
-    stored_table,
+    stored_mongodb_database,
+    stored_postgres_database,
+    stored_postgres_table,
 )
 from mediatool_assets.defs.version_io import VersionIOManager
 from mediatool_assets.domain.errors import NotFound
@@ -37,7 +37,7 @@ class MongoDatabase(VersionIOManager):
 
     def open_place(self, place: str, version: Version) -> LiveDatabase:  # noqa: ARG002  # likewise
         """The complete database, as its marker describes it."""
-        return live_database(self.platform.documents(), version)
+        return live_database(self.servers.documents(), version)
 
     def open(self, asset: dg.AssetKey, opened: LiveDatabase) -> LiveDatabase | LiveDocuments:
         """The database, or the collection that the asset is called after."""
@@ -45,9 +45,9 @@ class MongoDatabase(VersionIOManager):
 
     def find(self, asset: dg.AssetKey, opened: LiveDatabase) -> Stored:
         """What the marker says was read back."""
-        server = mongodb.server_uri(self.platform.settings())
+        server = mongodb.server_uri(self.servers.settings())
         if self._is_whole(asset):
-            return stored_database(opened.version, server, opened.loaded)
+            return stored_mongodb_database(opened.version, server, opened.loaded)
         name = opened.collection(name_of(asset)).collection
         return stored_collection(opened.version, server, opened.loaded, name)
 
@@ -66,11 +66,11 @@ class RestoredTables(RawTables):
     def find(self, asset: dg.AssetKey, opened: OpenArchive) -> Stored:
         """The table as the restore read it back; raises NotFound where there is no database."""
         if self._restored is None or self._restored[0] is not opened:
-            self._restored = opened, _restored(self.platform, opened.handle.manifest)
+            self._restored = opened, _restored(self.servers, opened.handle.manifest)
         database, table = self._restored[1], name_of(asset)
         if table not in database.rows:
             raise NotFound(f"{database.uri} has no {table}")
-        return stored_table(database, opened.handle.manifest, opened.members[table])
+        return stored_postgres_table(database, opened.handle.manifest, opened.members[table])
 
 
 class RestoredDatabases(VersionIOManager):
@@ -82,8 +82,8 @@ class RestoredDatabases(VersionIOManager):
 
     def open_place(self, place: str, version: Version) -> RestoredDatabase:  # noqa: ARG002  # likewise
         """The complete database, as its marker describes it."""
-        archive = archive_of(self.platform.objects(), "raw", version)
-        return _restored(self.platform, archive.manifest)
+        archive = archive_of(self.servers.objects(), "raw", version)
+        return _restored(self.servers, archive.manifest)
 
     def open(self, asset: dg.AssetKey, opened: RestoredDatabase) -> RestoredDatabase:  # noqa: ARG002  # the place is the asset
         """The database."""
@@ -91,8 +91,8 @@ class RestoredDatabases(VersionIOManager):
 
     def find(self, asset: dg.AssetKey, opened: RestoredDatabase) -> Stored:  # noqa: ARG002  # likewise
         """What the marker says was read back."""
-        return stored_restored(opened)
+        return stored_postgres_database(opened)
 
 
-def _restored(platform: Platform, manifest: Manifest) -> RestoredDatabase:
-    return restored_database(platform.objects(), platform.target(), manifest)
+def _restored(servers: ServersResource, manifest: Manifest) -> RestoredDatabase:
+    return restored_database(servers.objects(), servers.target(), manifest)

@@ -12,7 +12,7 @@ from mediatool_assets.defs.layers import ARCHIVES_IO, VERSION, key, layer_spec
 from mediatool_assets.defs.mongodb import DATABASE
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import stored_archive
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.query.handles import LiveDatabase
@@ -32,14 +32,14 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
         pool=pools.DUMP,
     )
     def dump_asset(
-        context: dg.AssetExecutionContext, platform: Platform, mongodb_database: LiveDatabase
+        context: dg.AssetExecutionContext, servers: ServersResource, mongodb_database: LiveDatabase
     ) -> dg.MaterializeResult[Any]:
         """Dump the version's database; an existing dump with the same content is adopted."""
         record_process(context.instance, context.run)
         with retried():
-            objects, version = platform.objects(), mongodb_database.version
-            with platform.workspace(LoggedProgress(context)) as workspace:
-                archived = dump(objects, platform.documents(), workspace, version)
+            objects, version = servers.objects(), mongodb_database.version
+            with servers.workspace(LoggedProgress(context)) as workspace:
+                archived = dump(objects, servers.documents(), workspace, version)
             digest = archives.reader(objects, "dump", version).digest
         manifest = archived.manifest
         return dg.MaterializeResult(

@@ -16,7 +16,7 @@ from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.namespace import PLAIN, Namespace
 from mediatool_assets.defs.publication import METADATA
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.punctuality import ALLOWED, Timetable
 from mediatool_assets.flows.checks.version import day_on_time
@@ -45,14 +45,14 @@ def with_freshness(
     specs=[spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is complete.")]
 )
 def check_on_time(
-    context: dg.AssetCheckExecutionContext, platform: Platform
+    context: dg.AssetCheckExecutionContext, servers: ServersResource
 ) -> dg.AssetCheckResult:
     """Check that the day has a complete version."""
     record_process(context.instance, context.run)
     with errors_as_failures():
         day = date.fromisoformat(context.partition_key)
-        due = platform.settings().timetable.due(day)
-        return result(ON_TIME, day_on_time(platform.objects(), day, datetime.now(UTC), due))
+        due = servers.settings().timetable.due(day)
+        return result(ON_TIME, day_on_time(servers.objects(), day, datetime.now(UTC), due))
 
 
 def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
@@ -60,22 +60,22 @@ def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=names.name("on_time_sensor"),
-        required_resource_keys={names.name("platform")},
+        required_resource_keys={names.name("servers")},
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Checks, when today's version is due, whether it is complete. Starts no run.",
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         """Check today once, from the deadline on; the cursor is the day that was checked."""
-        platform: Platform = getattr(context.resources, names.name("platform"))
+        servers: ServersResource = getattr(context.resources, names.name("servers"))
         now = datetime.now(UTC)
         day = (now - ALLOWED).date()  # begun in the last hour of a day: due the next day
-        due = platform.settings().timetable.due(day)
+        due = servers.settings().timetable.due(day)
         if now < due:
             return dg.SkipReason(f"{day}: not due before {due:%H:%M} UTC")
         if context.cursor == day.isoformat():
             return dg.SkipReason(f"{day} has been checked")
-        finding = day_on_time(platform.objects(), day, now, due)
+        finding = day_on_time(servers.objects(), day, now, due)
         report(context.instance, day, finding, names)
         context.update_cursor(day.isoformat())
         return dg.SkipReason(f"{finding.outcome}: {finding.reason}")

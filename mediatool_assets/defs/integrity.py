@@ -9,7 +9,7 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.integrity.report import REPORT, judged, written
@@ -29,14 +29,14 @@ from mediatool_assets.flows.model.file import load_model
     pool=pools.REPORT,
 )
 def report_integrity(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, servers: ServersResource
 ) -> dg.MaterializeResult[Any]:
     """Compare all stores of the partition's newest version, and store the report."""
-    with retried(), platform.workspace(LoggedProgress(context)) as workspace:
-        objects, settings = platform.objects(), platform.settings()
+    with retried(), servers.workspace(LoggedProgress(context)) as workspace:
+        objects, settings = servers.objects(), servers.settings()
         version = newest(context, objects)
         report = integrity(
-            platform.stores(),
+            servers.stores(),
             workspace,
             version,
             load_model(settings.model),

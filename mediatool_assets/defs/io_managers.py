@@ -21,8 +21,8 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.parquet import PARQUET_IO, Parquet
 from mediatool_assets.defs.publication import METADATA, REGISTRY
-from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.stored import Stored, stored_document
+from mediatool_assets.defs.resources import ServersResource
+from mediatool_assets.defs.stored import Stored, stored_json
 from mediatool_assets.defs.version_io import VersionIOManager
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.version import Version
@@ -51,7 +51,7 @@ class JsonDocuments(VersionIOManager):
             super().handle_output(context, obj)
             return
         with retried():
-            objects = self.platform.objects()
+            objects = self.servers.objects()
             key = str(place).format(partition=context.asset_partition_key)
             data = orjson.dumps(obj, option=orjson.OPT_INDENT_2)
             uri = keep(objects, key, data)
@@ -64,7 +64,7 @@ class JsonDocuments(VersionIOManager):
         place = upstream.definition_metadata.get(DOCUMENT_KEY) if upstream else None
         if place is None:
             return super()._read(context, version)
-        data, _ = self.platform.objects().get(str(place).format(partition=version.partition))
+        data, _ = self.servers.objects().get(str(place).format(partition=version.partition))
         return orjson.loads(data)
 
     def place(self, asset: dg.AssetKey) -> str:
@@ -74,7 +74,7 @@ class JsonDocuments(VersionIOManager):
     def open_place(self, place: str, version: Version) -> _Document:
         """The document as the bucket has it."""
         keys = {METADATA.path[-1]: metadata_key(version), REGISTRY.path[-1]: REGISTRY_KEY}
-        objects, key = self.platform.objects(), keys[place]
+        objects, key = self.servers.objects(), keys[place]
         data, _ = objects.get(key)
         return _Document(version, objects.uri(key), data)
 
@@ -84,14 +84,14 @@ class JsonDocuments(VersionIOManager):
 
     def find(self, asset: dg.AssetKey, opened: _Document) -> Stored:  # noqa: ARG002  # likewise
         """Its bytes, as one digest."""
-        return stored_document(opened.version, opened.uri, opened.data)
+        return stored_json(opened.version, opened.uri, opened.data)
 
 
 def io_managers(
-    names: Namespace, platform: Platform
+    names: Namespace, servers: ServersResource
 ) -> dict[str, dg.ConfigurableIOManager | Parquet]:
     """Every IO manager by its resource key."""
-    own: dict[str, Any] = {"platform": platform, "prefix": names.prefix}
+    own: dict[str, Any] = {"servers": servers, "prefix": names.prefix}
     managers: dict[str, dg.ConfigurableIOManager | Parquet] = {
         TABLES_IO: RawTables(**own),
         COLLECTIONS_IO: Collections(**own),
@@ -100,6 +100,6 @@ def io_managers(
         RESTORED_DATABASE_IO: RestoredDatabases(**own),
         ARCHIVES_IO: Archives(**own),
         JSON_IO: JsonDocuments(**own),
-        PARQUET_IO: Parquet(platform=platform),
+        PARQUET_IO: Parquet(servers=servers),
     }
     return {names.name(key): manager for key, manager in managers.items()}

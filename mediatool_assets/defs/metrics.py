@@ -15,7 +15,7 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import Report
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.masking import Masking
@@ -45,10 +45,10 @@ COMPARISON: Report = "version-comparison"
     pool=pools.REPORT,
 )
 def report_metrics(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, servers: ServersResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Compare the partition's newest version with its predecessor, and write both reports."""
-    with retried(), _tools(context, platform) as tools:
+    with retried(), _tools(context, servers) as tools:
         objects = tools.objects
         version = newest(context, objects)
         daily = daily_metrics(tools, version)
@@ -72,10 +72,12 @@ class TwoVersions(dg.Config):
 
 
 @dg.op(name="compare", pool=pools.REPORT)
-def compare_op(context: dg.OpExecutionContext, config: TwoVersions, platform: Platform) -> None:
+def compare_op(
+    context: dg.OpExecutionContext, config: TwoVersions, servers: ServersResource
+) -> None:
     """Compare, keep JSON and HTML on the day of ``version2``, and link them from its pages."""
     record_process(context.instance, context.run)
-    with retried(), _tools(context, platform) as tools:
+    with retried(), _tools(context, servers) as tools:
         made = compare_versions(tools, config.version1, config.version2)
         site = publish(tools.objects, Version.parse(config.version2).partition)
     context.add_output_metadata(
@@ -101,9 +103,9 @@ def compare_job() -> None:
 
 @contextmanager
 def _tools(
-    context: dg.AssetExecutionContext | dg.OpExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, servers: ServersResource
 ) -> Iterator[ReportTools]:
-    settings = platform.settings()
-    with platform.workspace(LoggedProgress(context)) as workspace:
+    settings = servers.settings()
+    with servers.workspace(LoggedProgress(context)) as workspace:
         model, masking = load_model(settings.model), Masking.of(settings)
-        yield ReportTools(platform.objects(), workspace, model, masking)
+        yield ReportTools(servers.objects(), workspace, model, masking)

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from mediatool_assets.dagster_internals import InstigatorType, SensorInstigatorData
 from mediatool_assets.defs.alerts import AlertCursor
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.errors import MediatoolError, NotFound
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.outcome import Outcome
@@ -49,17 +49,17 @@ def gauges(
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformMetrics(Collector):
+class PrometheusCollector(Collector):
     """Collects the metrics of the bucket, as the assets see it, and of Dagster's instance."""
 
-    platform: Platform
+    servers: ServersResource
     instance: dg.DagsterInstance
 
     def collect(self) -> Iterator[Metric]:
         """Every metric, read now."""
         now = datetime.now(UTC)
         try:
-            found = list(self._bucket(self.platform.objects(), now))
+            found = list(self._bucket(self.servers.objects(), now))
         except MediatoolError:  # bucket_up reports it; the next run's log has the message
             found = [gauge("bucket_up", "1 if the bucket could be read", 0)]
         yield from found
@@ -91,7 +91,7 @@ class PlatformMetrics(Collector):
 
     def _alerts(self, now: datetime) -> Iterator[Metric]:
         """The alerts of each channel that wait to be posted, from the sensor's cursor."""
-        window = timedelta(hours=self.platform.settings().alert_window_hours)
+        window = timedelta(hours=self.servers.settings().alert_window_hours)
         states = self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
         for state in states:
             data = state.instigator_data
@@ -156,21 +156,21 @@ def _verdict(objects: ObjectStore, newest: Metadata) -> Iterator[Metric]:
         "newest_version_verdict",
         "1 for the verdict of its last verification",
         (
-            ({"verdict": outcome}, float(verdict is not None and verdict.verdict == outcome))
+            ({"verdict": outcome}, float(verdict is not None and verdict.outcome == outcome))
             for outcome in get_args(Outcome)
         ),
     )
 
 
-def exposition(platform: Platform, instance: dg.DagsterInstance) -> str:
+def exposition(servers: ServersResource, instance: dg.DagsterInstance) -> str:
     """All metrics in Prometheus's text format."""
-    return generate_latest(registry(platform, instance)).decode()
+    return generate_latest(registry(servers, instance)).decode()
 
 
-def registry(platform: Platform, instance: dg.DagsterInstance) -> CollectorRegistry:
+def registry(servers: ServersResource, instance: dg.DagsterInstance) -> CollectorRegistry:
     """The registry that prometheus_client's server reads."""
     registry = CollectorRegistry()
-    registry.register(PlatformMetrics(platform, instance))
+    registry.register(PrometheusCollector(servers, instance))
     return registry
 
 
@@ -179,9 +179,9 @@ def main() -> None:
     host, port = sys.argv[1:]
     with dg.DagsterInstance.get() as instance:
         if host == "-":
-            sys.stdout.write(exposition(Platform(), instance))
+            sys.stdout.write(exposition(ServersResource(), instance))
             return
-        server, thread = start_http_server(int(port), host, registry(Platform(), instance))
+        server, thread = start_http_server(int(port), host, registry(ServersResource(), instance))
         try:
             thread.join()
         finally:

@@ -12,8 +12,8 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import DATABASE_IO, TOGETHER, key, layer_spec, require_named
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.stored import stored_collection, stored_database
+from mediatool_assets.defs.resources import ServersResource
+from mediatool_assets.defs.stored import stored_collection, stored_mongodb_database
 from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.settings import Settings
@@ -35,13 +35,15 @@ def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
         pool=pools.LOAD,
     )
     def load_layer(
-        context: dg.AssetExecutionContext, platform: Platform, transformed_archive: ArchiveHandle
+        context: dg.AssetExecutionContext,
+        servers: ServersResource,
+        transformed_archive: ArchiveHandle,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Load the version's transformed archive into a database of its own."""
         record_process(context.instance, context.run)
         with retried():
-            database = _load(context, platform, transformed_archive)
-            server = server_uri(platform.settings())
+            database = _load(context, servers, transformed_archive)
+            server = server_uri(servers.settings())
             results = list(_results(transformed_archive, server, database, collections))
         yield from results
 
@@ -68,15 +70,17 @@ def _spec(name: str) -> dg.AssetSpec:
     ).with_io_manager_key(DATABASE_IO)
 
 
-def _load(context: dg.AssetExecutionContext, platform: Platform, archive: ArchiveHandle) -> Loaded:
+def _load(
+    context: dg.AssetExecutionContext, servers: ServersResource, archive: ArchiveHandle
+) -> Loaded:
     """Load the version, or adopt its complete database if that equals the archive.
 
     What reads a new database back makes the dump too, which the next step adopts.
     """
-    objects, documents, version = platform.objects(), platform.documents(), archive.version
+    objects, documents, version = servers.objects(), servers.documents(), archive.version
     present = loaded(documents, version)
     if present is None:
-        with platform.workspace(LoggedProgress(context)) as workspace:
+        with servers.workspace(LoggedProgress(context)) as workspace:
             return load_and_dump(objects, documents, workspace, version)
     if not present.agrees_with(archive.manifest):
         raise AlreadyExists(
@@ -94,7 +98,7 @@ def _results(
     version, members = transformed.version, transformed.manifest.collections()
     yield dg.MaterializeResult(
         asset_key=DATABASE,
-        value=stored_database(version, server, database),
+        value=stored_mongodb_database(version, server, database),
         metadata={"documents": {name: database.documents[name] for name in collections}},
     )
     for name in collections:

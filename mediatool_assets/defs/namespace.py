@@ -135,7 +135,7 @@ class Namespace:
             },
             can_subset=made.can_subset,
             description=made.op.description,
-            required_resource_keys={self.name("platform")},
+            required_resource_keys={self.name("servers")},
             op_tags={NAMESPACE_TAG: self.prefix},
             pool=made.op.pool,
         )
@@ -147,7 +147,7 @@ class Namespace:
             specs=[self._check(spec) for spec in made.check_specs],
             can_subset=made.can_subset,
             description=made.op.description,
-            required_resource_keys={self.name("platform")},
+            required_resource_keys={self.name("servers")},
             op_tags={NAMESPACE_TAG: self.prefix},
             pool=made.op.pool,
         )
@@ -161,14 +161,14 @@ class Namespace:
 
     def _function(self, made: dg.AssetsDefinition) -> Callable[..., Any]:
         """The step's function with the parameters that Dagster passes: context, config, inputs."""
-        called, platform = _called(made), self.name("platform")
+        called, key = _called(made), self.name("servers")
         configuration = _parameters(made).get("config")
         is_check = isinstance(made, dg.AssetChecksDefinition)
         kind = dg.AssetCheckExecutionContext if is_check else dg.AssetExecutionContext
 
         def plain(context: kind, **inputs: Any) -> Results:  # type: ignore[valid-type]
-            servers = getattr(context.resources, platform)  # type: ignore[attr-defined]
-            yield from self._named(called(context, platform=servers, **inputs))
+            servers = getattr(context.resources, key)  # type: ignore[attr-defined]
+            yield from self._named(called(context, servers=servers, **inputs))
 
         if configuration is None:
             return plain

@@ -13,7 +13,7 @@ from upath import UPath
 
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.frames import as_arrow, each_of, from_arrow
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.flows.reports.storage import keep
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class ParquetFiles(dg.UPathIOManager):
 
     extension = ".parquet"
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, servers: ServersResource) -> None:
         super().__init__(base_path=UPath(FOLDER))
-        self.platform = platform
+        self.servers = servers
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         """Store a table, and record its URI, rows, bytes and columns."""
@@ -40,7 +40,7 @@ class ParquetFiles(dg.UPathIOManager):
             table, file = as_arrow(_name(context), obj), io.BytesIO()
             parquet.write_table(table, file, compression="zstd")
             data = file.getvalue()
-            uri = keep(self.platform.objects(), str(path), data)
+            uri = keep(self.servers.objects(), str(path), data)
         context.add_output_metadata(
             {
                 "dagster/uri": uri,
@@ -61,7 +61,7 @@ class ParquetFiles(dg.UPathIOManager):
 
         kind = context.dagster_type.typing_type if context.has_input_name else None
         with errors_as_failures():
-            objects = self.platform.objects()
+            objects = self.servers.objects()
             if objects.head(str(path)) is None:
                 raise FileNotFoundError(
                     f"{objects.uri(str(path))} does not exist; materialize {_name(context)} of "
@@ -73,7 +73,7 @@ class ParquetFiles(dg.UPathIOManager):
 
     def path_exists(self, path: UPath) -> bool:
         """True if the file exists."""
-        return self.platform.objects().head(str(path)) is not None
+        return self.servers.objects().head(str(path)) is not None
 
     def unlink(self, path: UPath) -> None:
         """Do nothing: the new file replaces the old one."""
@@ -85,11 +85,11 @@ class ParquetFiles(dg.UPathIOManager):
 class Parquet(dg.ConfigurableIOManagerFactory):  # type: ignore[type-arg]  # of Dagster's own base
     """The resource with which Dagster creates the IO manager."""
 
-    platform: dg.ResourceDependency[Platform]
+    servers: dg.ResourceDependency[ServersResource]
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ParquetFiles:  # noqa: ARG002
         """Create the IO manager for one process."""
-        return ParquetFiles(self.platform)
+        return ParquetFiles(self.servers)
 
 
 def _name(context: dg.InputContext | dg.OutputContext) -> str:

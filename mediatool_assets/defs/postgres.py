@@ -20,8 +20,8 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.raw import RAW_ARCHIVE
-from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.stored import stored_restored, stored_table
+from mediatool_assets.defs.resources import ServersResource
+from mediatool_assets.defs.stored import stored_postgres_database, stored_postgres_table
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import BadArchive, CheckFailed
 from mediatool_assets.domain.manifest import Manifest
@@ -47,7 +47,7 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         pool=pools.RESTORE,
     )
     def restore_layer(
-        context: dg.AssetExecutionContext, platform: Platform, raw_archive: ArchiveHandle
+        context: dg.AssetExecutionContext, servers: ServersResource, raw_archive: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Restore the version's raw archive to its own database, and read it back.
 
@@ -56,15 +56,15 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         """
         record_process(context.instance, context.run)
         with retried():
-            target, version, problem = platform.target(), raw_archive.version, None
+            target, version, problem = servers.target(), raw_archive.version, None
             if restored(target, raw_archive.manifest) is not None:
                 context.log.info(
                     f"{target.database_names.in_postgres(version)} is complete: adopted"
                 )
             else:
-                problem = _restore(context, platform, target, raw_archive)
+                problem = _restore(context, servers, target, raw_archive)
             if problem is None:
-                database = restored_database(platform.objects(), target, raw_archive.manifest)
+                database = restored_database(servers.objects(), target, raw_archive.manifest)
                 results = list(_results(database, raw_archive.manifest, tables))
             else:
                 results = [_missing(target, version, problem)]
@@ -98,18 +98,18 @@ def _spec(table: str) -> dg.AssetSpec:
 
 def _restore(
     context: dg.AssetExecutionContext,
-    platform: Platform,
+    servers: ServersResource,
     target: RestoreTarget,
     raw: ArchiveHandle,
 ) -> str | None:
     """Restore, verify and record it; returns why the version has no database, or None."""
-    objects, version = platform.objects(), raw.version
+    objects, version = servers.objects(), raw.version
     database = target.database_names.in_postgres(version)
-    skip = by_setting(platform.settings().restore_skip)
+    skip = by_setting(servers.settings().restore_skip)
 
     request = RestoreRequest(version, "postgres", database, target.server, account())
     try:
-        with platform.workspace(LoggedProgress(context)) as workspace:
+        with servers.workspace(LoggedProgress(context)) as workspace:
             restore = partial(
                 restore_postgres, objects, target, workspace, version, RestoreOptions(skip=skip)
             )
@@ -140,11 +140,11 @@ def _results(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     members = manifest.tables()
     require_named(database.database, tables, database.rows)
-    yield dg.MaterializeResult(asset_key=DATABASE, value=stored_restored(database))
+    yield dg.MaterializeResult(asset_key=DATABASE, value=stored_postgres_database(database))
     for table in tables:
         member = members[table]
         yield dg.MaterializeResult(
             asset_key=key("postgres", table),
-            value=stored_table(database, manifest, member),
+            value=stored_postgres_table(database, manifest, member),
             data_version=dg.DataVersion(member.fingerprint or member.content),
         )

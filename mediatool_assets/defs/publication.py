@@ -12,9 +12,9 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import JSON_IO, VERSION, layer_spec
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.postgres import DATABASE
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.defs.stored import stored_document
+from mediatool_assets.defs.stored import stored_json
 from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Metadata
@@ -52,12 +52,12 @@ def publication(targets: Targets) -> dg.AssetsDefinition:
         pool=pools.PUBLISH,
     )
     def publish(
-        context: dg.AssetExecutionContext, platform: Platform, archive: ArchiveHandle
+        context: dg.AssetExecutionContext, servers: ServersResource, archive: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Compare everything that was made, and publish the version."""
         with retried():
-            objects, run = platform.objects(), RunVersion.of(context)
-            metadata = _complete(platform, run, archive.version)
+            objects, run = servers.objects(), RunVersion.of(context)
+            metadata = _complete(servers, run, archive.version)
             results = [_metadata(objects, metadata), _registry(objects)]
         for warning in metadata.warnings:
             context.log.warning(warning)
@@ -71,8 +71,8 @@ def _spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) ->
     return spec.replace_attributes(group_name=VERSION).with_io_manager_key(JSON_IO)
 
 
-def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata:
-    settings, request, objects = platform.settings(), run.request(version), platform.objects()
+def _complete(servers: ServersResource, run: RunVersion, version: Version) -> Metadata:
+    settings, request, objects = servers.settings(), run.request(version), servers.objects()
     facts = RunFacts(
         source_type=_source_type(objects, version),
         instance=settings.rds_instance,
@@ -80,8 +80,8 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
         notes=request.notes,
         seconds=run.seconds(version),
     )
-    with platform.workspace() as workspace:
-        metadata = complete(platform.targets(), workspace, version, facts, signing_key(settings))
+    with servers.workspace() as workspace:
+        metadata = complete(servers.targets(), workspace, version, facts, signing_key(settings))
     write_local_registry(objects, settings.local_registry)
     return metadata
 
@@ -98,7 +98,7 @@ def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[
     exports = metadata.exports
     return dg.MaterializeResult(
         asset_key=METADATA,
-        value=stored_document(metadata.version, objects.uri(key), data),
+        value=stored_json(metadata.version, objects.uri(key), data),
         metadata={
             "purpose": metadata.purpose,
             "notes": metadata.notes,

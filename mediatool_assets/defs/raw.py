@@ -23,7 +23,7 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.rds import places_of, snapshot_first
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion, VersionRequest
 from mediatool_assets.defs.stored import stored_archive, stored_member
 from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
@@ -77,20 +77,20 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         pool=pools.EXPORT,
     )
     def export_layer(
-        context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
+        context: dg.AssetExecutionContext, config: ExportRequest, servers: ServersResource
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Export every table of the source in one snapshot."""
         with retried():
-            objects, run = platform.objects(), RunVersion.of(context)
+            objects, run = servers.objects(), RunVersion.of(context)
             version = run.named()
             archived = archives.find(objects, "raw", version) if version else None
             if version is None or archived is None:
-                version, archived = _make(context, config, platform)
+                version, archived = _make(context, config, servers)
             else:
                 run.keep(asked_for(run, config))
                 context.log.info(f"{archived.uri} is complete: adopted")
             archive = archives.reader(objects, "raw", version)
-            _check_tables(archive, tables, platform.settings().model)
+            _check_tables(archive, tables, servers.settings().model)
             results = list(_results(context, archive, version, archived, tables))
         yield from results
 
@@ -127,21 +127,21 @@ def asked_for(run: RunVersion, config: ExportRequest) -> VersionRequest:
 
 
 def _make(
-    context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
+    context: dg.AssetExecutionContext, config: ExportRequest, servers: ServersResource
 ) -> tuple[Version, StoredArchive]:
     """Make the day's raw archive from its source; raises PastDay or NothingOfDay if it has none."""
-    objects, run = platform.objects(), RunVersion.of(context)
-    places = places_of(platform)
+    objects, run = servers.objects(), RunVersion.of(context)
+    places = places_of(servers)
     request = asked_for(run, config)
-    origin = _origin(context, platform, places, config.source)
+    origin = _origin(context, servers, places, config.source)
     if origin.source is None and (there := origin.version) is not None:
         try:
-            with platform.workspace() as workspace:
+            with servers.workspace() as workspace:
                 archived = adopt(objects, workspace.executor, there)
         except BadArchive as error:
             if config.source != "auto" or places.has_complete(run.partition):
                 raise
-            origin = _instead(context, platform, places, error)
+            origin = _instead(context, servers, places, error)
         else:
             run.pin(there)
             run.keep(request)
@@ -149,31 +149,34 @@ def _make(
             return there, archived
     version = run.pin(origin.version) if origin.version else run.to_make(objects)
     run.keep(request)
-    source = origin.source or platform.source()
+    source = origin.source or servers.source()
     if origin.version is None:
         source = OnDay(source, version.day, lambda: datetime.now(UTC).date())
-    exclude = platform.settings().exclude_tables
-    with platform.workspace(LoggedProgress(context)) as workspace:
+    exclude = servers.settings().exclude_tables
+    with servers.workspace(LoggedProgress(context)) as workspace:
         return version, export(source, objects, workspace, version, exclude=exclude)
 
 
 def _origin(
-    context: dg.AssetExecutionContext, platform: Platform, places: SourceCandidates, asked: Asked
+    context: dg.AssetExecutionContext,
+    servers: ServersResource,
+    places: SourceCandidates,
+    asked: Asked,
 ) -> Origin:
-    snapshot_first(context, platform, places, asked)
+    snapshot_first(context, servers, places, asked)
     run = RunVersion.of(context)
     return places.origin(run.partition, asked, run.named())
 
 
 def _instead(
     context: dg.AssetExecutionContext,
-    platform: Platform,
+    servers: ServersResource,
     places: SourceCandidates,
     damage: BadArchive,
 ) -> Origin:
     """Use RDS instead of the day's damaged archive; raises the damage if RDS lacks the day."""
     try:
-        origin = _origin(context, platform, places, "rds")
+        origin = _origin(context, servers, places, "rds")
     except (NotFound, BadSettings) as missing:
         raise damage from missing
     context.log.warning(f"{damage.where}: {damage.problem}; using RDS for the day instead")

@@ -10,7 +10,7 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import CODE_VERSION
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.rds_task import Task
@@ -18,15 +18,18 @@ from mediatool_assets.flows.export.origin import Asked, SourceCandidates
 from mediatool_assets.flows.export.rds_snapshot import SnapshotExporter
 
 
-def places_of(platform: Platform) -> SourceCandidates:
+def places_of(servers: ServersResource) -> SourceCandidates:
     """The possible sources of a day, as of now."""
-    settings = platform.settings()
-    live = platform.source() if settings.postgres_url else None
-    return SourceCandidates.of(settings, platform.objects(), live, datetime.now(UTC).date())
+    settings = servers.settings()
+    live = servers.source() if settings.postgres_url else None
+    return SourceCandidates.of(settings, servers.objects(), live, datetime.now(UTC).date())
 
 
 def snapshot_first(
-    context: dg.AssetExecutionContext, platform: Platform, places: SourceCandidates, asked: Asked
+    context: dg.AssetExecutionContext,
+    servers: ServersResource,
+    places: SourceCandidates,
+    asked: Asked,
 ) -> Task | None:
     """Have AWS export a snapshot if the day has to come from RDS and has no export yet.
 
@@ -39,13 +42,13 @@ def snapshot_first(
     run = RunVersion.of(context)
     if not places.lacks_export(run.partition, asked, run.named()):
         return None
-    settings = platform.settings()
+    settings = servers.settings()
     if not settings.can_export_rds_snapshots and (
         asked != "rds" or places.has_exports(run.partition)
     ):
         return None
     wait = partial(time.sleep, settings.rds_poll_seconds)  # an interrupt ends it
-    work = SnapshotExporter(platform.snapshots(), wait, LoggedProgress(context))
+    work = SnapshotExporter(servers.snapshots(), wait, LoggedProgress(context))
     if run.partition == places.today.isoformat():
         return work.of_now(run.to_make(places.objects))
     try:
@@ -66,12 +69,12 @@ def snapshot_first(
     code_version=CODE_VERSION,
 )
 def rds_snapshot_export(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, servers: ServersResource
 ) -> dg.MaterializeResult[None]:
     """An RDS snapshot of the day, exported to the bucket by AWS, its files listed and checked."""
     with retried():
-        run, places = RunVersion.of(context), places_of(platform)
-        task = snapshot_first(context, platform, places, "rds")
+        run, places = RunVersion.of(context), places_of(servers)
+        task = snapshot_first(context, servers, places, "rds")
         if task is not None and task.warning:
             context.log.warning(f"RDS export task {task.name}: {task.warning}")
         export = places.export(run.partition, run.named())

@@ -16,7 +16,7 @@ from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
 from mediatool_assets.defs.layers import JSON_IO, layer_spec
 from mediatool_assets.defs.publication import METADATA
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import MediatoolError, NotFound
 from mediatool_assets.domain.keys import Report, report_key
@@ -72,14 +72,14 @@ def report_check(
 
     @dg.multi_asset_check(name=f"check_{asset.path[-1]}", specs=[spec(asset, name, says)])
     def check_report(
-        context: dg.AssetCheckExecutionContext, platform: Platform
+        context: dg.AssetCheckExecutionContext, servers: ServersResource
     ) -> dg.AssetCheckResult:
         """Judge the report; one that cannot be read has not passed."""
         record_process(context.instance, context.run)
         key = dg.AssetCheckKey(asset, name)
         with errors_as_failures():
             try:
-                finding = judge(platform.objects(), context.partition_key)
+                finding = judge(servers.objects(), context.partition_key)
             except NotFound as error:
                 finding = Finding("failed", str(error))
             except MediatoolError as error:

@@ -43,7 +43,7 @@ def _one_has_grown() -> bool:
     return any(size > _GROWN for size in sizes)
 
 
-class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its own value
+class ServersResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its own value
     """PostgreSQL, the bucket and MongoDB from the environment, or the local servers."""
 
     _pool: ExitStack = PrivateAttr(default_factory=ExitStack)
@@ -92,7 +92,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
 
     def pruning(self) -> Pruning:
         """Retention's view of the bucket, and of the two servers if they are set."""
-        from mediatool_assets.stores.retention import servers  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.retention import database_servers  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3_bucket import S3Bucket  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3_deletion import S3Deletion  # noqa: PLC0415  # slow
@@ -101,7 +101,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         settings = self.settings()
         objects = S3Objects.of(settings, allow_unsigned=True)
         deletion, bucket = S3Deletion(objects), S3Bucket.of(settings)
-        return Pruning(objects, deletion, servers(settings), bucket, signing_key(settings))
+        return Pruning(objects, deletion, database_servers(settings), bucket, signing_key(settings))
 
     def snapshots(self) -> SnapshotExports:
         """The RDS instance; raises BadSettings if its settings are incomplete."""
@@ -170,13 +170,13 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         self._pool.__exit__(kind, error, traceback)
 
 
-def platform_of(variables: Mapping[str, str]) -> Platform:
+def servers_of(variables: Mapping[str, str]) -> ServersResource:
     """The servers that these variables set, and those of the environment for the rest.
 
     The variables may hold secrets. They are not resource configuration, which the UI would show.
     """
 
-    class ConfiguredPlatform(Platform):
+    class ConfiguredServers(ServersResource):
         """The servers of one source among several."""
 
         def settings(self) -> Settings:
@@ -184,4 +184,4 @@ def platform_of(variables: Mapping[str, str]) -> Platform:
             environment.adopt_file()
             return Settings.parse(os.environ | variables)
 
-    return ConfiguredPlatform()
+    return ConfiguredServers()

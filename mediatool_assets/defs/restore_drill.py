@@ -7,7 +7,7 @@ from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, operation, scheduled
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restore_record import RestoreRecord
@@ -36,12 +36,12 @@ class DrillConfig(dg.Config):
     {"mongodb", "postgres"},
 )
 def restore_drill(
-    context: dg.AssetExecutionContext, config: DrillConfig, platform: Platform
+    context: dg.AssetExecutionContext, config: DrillConfig, servers: ServersResource
 ) -> dg.MaterializeResult[None]:
     """Restore to the server of every target; one that fails, fails the run."""
     record_process(context.instance, context.run)
     with errors_as_failures():
-        drills = _drills(context, platform, config.version)
+        drills = _drills(context, servers, config.version)
     return dg.MaterializeResult(
         metadata={
             "version": drills[0].version,
@@ -54,10 +54,10 @@ def restore_drill(
 
 
 def _drills(
-    context: dg.AssetExecutionContext, platform: Platform, asked: str | None
+    context: dg.AssetExecutionContext, servers: ServersResource, asked: str | None
 ) -> list[RestoreRecord]:
     """Run the drills; raises the first error. Without a dump, the transformed archive is loaded."""
-    settings, objects = platform.settings(), platform.objects()
+    settings, objects = servers.settings(), servers.objects()
     settings.require(*settings.targets.settings)
     newest = (
         catalog.latest(objects) if asked is None else catalog.read(objects, Version.parse(asked))
@@ -65,7 +65,7 @@ def _drills(
     version, who = newest.version, account()
 
     def on_postgres(workspace: Workspace) -> RestoreRecord:
-        target, skip = platform.target(), by_setting(settings.restore_skip)
+        target, skip = servers.target(), by_setting(settings.restore_skip)
         request = RestoreRequest(version, "postgres", SCRATCH, target.server, who)
         return drill_postgres(objects, target, workspace, request, skip)
 
@@ -83,7 +83,7 @@ def _drills(
         *([on_mongodb] if targets.mongodb else []),
     ]
     drills, errors = list[RestoreRecord](), list[MediatoolError]()
-    with platform.workspace(LoggedProgress(context)) as workspace:
+    with servers.workspace(LoggedProgress(context)) as workspace:
         for drill in wanted:
             try:
                 drills.append(drill(workspace))

@@ -13,7 +13,7 @@ from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, operation, scheduled, shown
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.retention import Decision, Policy
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.prune import Pruned, Pruning, carry_out, plan
@@ -39,14 +39,14 @@ class RetentionConfig(dg.Config):
     ],
 )
 def retention(
-    context: dg.AssetExecutionContext, config: RetentionConfig, platform: Platform
+    context: dg.AssetExecutionContext, config: RetentionConfig, servers: ServersResource
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Make the plan; execute it only if configuration or settings say so."""
     record_process(context.instance, context.run)
-    settings = platform.settings()
+    settings = servers.settings()
     dry_run = not settings.prune_daily if config.dry_run is None else config.dry_run
     with errors_as_failures():
-        stores = platform.pruning()
+        stores = servers.pruning()
         decisions = plan(stores, Policy.of(settings), datetime.now(UTC))
         done = _pruned(context, stores, decisions, settings, dry_run=dry_run)
     drops = [each for each in decisions if not each.keep]

@@ -14,7 +14,7 @@ from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.publication import METADATA
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.defs.stored import stored_archive
 from mediatool_assets.domain.settings import Settings
@@ -64,11 +64,11 @@ class SanitizeRequest(dg.Config):
     ],
 )
 def sanitize_version(
-    context: dg.AssetExecutionContext, config: SanitizeRequest, platform: Platform
+    context: dg.AssetExecutionContext, config: SanitizeRequest, servers: ServersResource
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Make and prove the sanitized copy; an existing one from the same inputs is adopted."""
     with retried():
-        settings = platform.settings()
+        settings = servers.settings()
         how = Sanitizing(
             load_rules(_rules(config, settings)),
             settings.required_masking_key(),
@@ -76,9 +76,9 @@ def sanitize_version(
             config.redact_unclassified,
             signing_key=signing_key(settings),
         )
-        objects = platform.objects()
+        objects = servers.objects()
         version = RunVersion.of(context).to_read(objects)
-        with platform.workspace(LoggedProgress(context)) as workspace:
+        with servers.workspace(LoggedProgress(context)) as workspace:
             copy = sanitized_copy(objects, workspace, version, how)
         digest = archives.reader(objects, "sanitized", version).digest
     log_warnings(context, copy.report.warnings)

@@ -8,7 +8,7 @@ from mediatool_assets.defs.layers import CODE_VERSION
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import GROUP, newest, report_asset
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import REPORTS
 from mediatool_assets.flows.site import publish
 
@@ -26,11 +26,11 @@ from mediatool_assets.flows.site import publish
     pool=pools.REPORT,
 )
 def report_site(
-    context: dg.AssetExecutionContext, platform: Platform
+    context: dg.AssetExecutionContext, servers: ServersResource
 ) -> dg.MaterializeResult[None]:
     """Write the pages of the partition's day and of its neighbors, and the index."""
     with retried():
-        objects = platform.objects()
+        objects = servers.objects()
         version = newest(context, objects)
         index = publish(objects, context.partition_key)
     return dg.MaterializeResult(

@@ -24,7 +24,7 @@ from mediatool_assets.defs.postgres import postgres_layer
 from mediatool_assets.defs.publication import publication
 from mediatool_assets.defs.raw import raw_layer
 from mediatool_assets.defs.rds import rds_snapshot_export
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.restore_drill import WEEKLY_DRILL, restore_drill
 from mediatool_assets.defs.retention import DAILY_RETENTION, retention
 from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
@@ -40,7 +40,7 @@ from mediatool_assets.flows.model.file import load_model
 
 
 def source_definitions(
-    settings: Settings, platform: Platform, names: Namespace = PLAIN
+    settings: Settings, servers: ServersResource, names: Namespace = PLAIN
 ) -> dg.Definitions:
     """The definitions of one source for the model that the settings name; raises BadModel.
 
@@ -109,7 +109,7 @@ def source_definitions(
             on_time_sensor(names),
             *_new_version_sensors(settings, names),
         ],
-        resources={names.name("platform"): platform, **io_managers(names, platform)},
+        resources={names.name("servers"): servers, **io_managers(names, servers)},
         executor=dg.in_process_executor,
     )
 

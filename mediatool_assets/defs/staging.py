@@ -16,7 +16,7 @@ from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.operations import GROUP, operation
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.publication import METADATA
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import LoadOptions
@@ -35,13 +35,15 @@ _VERSIONS = 100  # maximum of runs that one tick requests
     "The newest version in the MongoDB database that MEDIATOOL_STAGING_DATABASE names.",
     {"mongodb"},
 )
-def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+def staging(
+    context: dg.AssetExecutionContext, servers: ServersResource
+) -> dg.MaterializeResult[None]:
     """Restore the newest complete version there, unless the database has it already."""
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
     record_process(context.instance, context.run)
-    with errors_as_failures(), platform.workspace(LoggedProgress(context)) as workspace:
-        settings, objects = platform.settings(), platform.objects()
+    with errors_as_failures(), servers.workspace(LoggedProgress(context)) as workspace:
+        settings, objects = servers.settings(), servers.objects()
         name, version = settings.staging_database, catalog.latest(objects).version
         documents = MongoDocuments.of(settings, name)
         marker = documents.marker(name) or {}

@@ -69,7 +69,7 @@ def _of_archive(archived: StoredArchive) -> Facts:
     return {"archive": dg.MetadataValue.path(archived.uri), "archive_bytes": archived.size}
 
 
-def stored_database(version: Version, server: str, database: Loaded) -> Stored:
+def stored_mongodb_database(version: Version, server: str, database: Loaded) -> Stored:
     """A MongoDB database; ``server`` is its URI without user, password and database."""
     rows, size = sum(database.documents.values()), sum(database.bytes.values())
     return Stored(version, f"{server}/{database.database}", rows, size, database.content)
@@ -86,14 +86,14 @@ def stored_collection(version: Version, server: str, database: Loaded, name: str
     return Stored(version, uri, rows, database.bytes[name], fingerprint, more)
 
 
-def stored_restored(database: RestoredDatabase) -> Stored:
+def stored_postgres_database(database: RestoredDatabase) -> Stored:
     """A PostgreSQL database that was restored and read back."""
     rows = sum(database.rows.values())
     more: Facts = {"restored": True}
     return Stored(database.version, database.uri, rows, None, database.content, more)
 
 
-def stored_table(database: RestoredDatabase, manifest: Manifest, member: Member) -> Stored:
+def stored_postgres_table(database: RestoredDatabase, manifest: Manifest, member: Member) -> Stored:
     """A table of a PostgreSQL database, whose rows the restore compared with the raw archive's."""
     schema = str(manifest.source.get("schema"))
     prefix = f"{schema}." if len(namespaces(schema)) == 1 else ""  # else it is part of the name
@@ -105,6 +105,6 @@ def stored_table(database: RestoredDatabase, manifest: Manifest, member: Member)
     return Stored(database.version, database.uri, member.rows, None, fingerprint, more)
 
 
-def stored_document(version: Version, uri: str, data: bytes) -> Stored:
+def stored_json(version: Version, uri: str, data: bytes) -> Stored:
     """A JSON document of the bucket."""
     return Stored(version, uri, None, len(data), sha256(data).hexdigest())

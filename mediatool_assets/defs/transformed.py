@@ -24,7 +24,7 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.raw import RAW_ARCHIVE
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import stored_archive, stored_member
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.model import Collection, Model
@@ -73,13 +73,13 @@ def transformed_layer(
         pool=pools.TRANSFORM,
     )
     def transform_layer(
-        context: dg.AssetExecutionContext, platform: Platform, raw_archive: ArchiveHandle
+        context: dg.AssetExecutionContext, servers: ServersResource, raw_archive: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Transform the raw archive into documents; an archive from the same inputs is adopted."""
         record_process(context.instance, context.run)
         with retried():
-            objects, version = platform.objects(), raw_archive.version
-            with platform.workspace(LoggedProgress(context)) as workspace:
+            objects, version = servers.objects(), raw_archive.version
+            with servers.workspace(LoggedProgress(context)) as workspace:
                 archived = transform(objects, workspace, version, model)
             log_warnings(context, archived.manifest.warnings)
             archive = archives.reader(objects, "transformed", version)

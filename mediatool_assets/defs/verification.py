@@ -15,7 +15,7 @@ from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, SHOWN, operation, scheduled, shown
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.chain import BEGINNING, Checkpoint
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.quantities import quantity
@@ -60,17 +60,17 @@ class VerificationConfig(dg.Config):
     ],
 )
 def verification(
-    context: dg.AssetExecutionContext, config: VerificationConfig, platform: Platform
+    context: dg.AssetExecutionContext, config: VerificationConfig, servers: ServersResource
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Verify the complete versions of the last days, and store the verdicts."""
     record_process(context.instance, context.run)
-    settings = platform.settings()
+    settings = servers.settings()
     sample = settings.verify_sample if config.sample is None else config.sample
     days = settings.verify_days if config.days is None else config.days
     with errors_as_failures():
         first = datetime.now(UTC).date() - timedelta(days=days)
-        verdicts, unreadable = _verdicts(context, platform, first, sample)
-        chain = _chain(context.instance, platform.objects())
+        verdicts, unreadable = _verdicts(context, servers, first, sample)
+        chain = _chain(context.instance, servers.objects())
     yield _verified(verdicts, unreadable, sample, chain)
 
 
@@ -82,12 +82,12 @@ class _Verdicts(NamedTuple):
 
 
 def _verdicts(
-    context: dg.AssetExecutionContext, platform: Platform, first: date, sample: float
+    context: dg.AssetExecutionContext, servers: ServersResource, first: date, sample: float
 ) -> tuple[list[_Verdicts], list[str]]:
     """The verdicts, and the errors of versions whose metadata cannot be read."""
-    stores, verdicts, unreadable = platform.stores(), list[_Verdicts](), list[str]()
+    stores, verdicts, unreadable = servers.stores(), list[_Verdicts](), list[str]()
     objects = stores.objects
-    with platform.workspace(LoggedProgress(context)) as workspace:
+    with servers.workspace(LoggedProgress(context)) as workspace:
         for version in catalog.versions(objects, first):
             try:
                 verdict = verify(stores, workspace, version, sample=sample)
@@ -96,7 +96,7 @@ def _verdicts(
                 unreadable.append(str(error))
                 continue
             store_verdict(objects, verdict)
-            context.log.info(f"{version} {verdict.verdict}")
+            context.log.info(f"{version} {verdict.outcome}")
             verdicts.append(_Verdicts(verdict, standing_verdict(objects, version) or verdict))
     return verdicts, unreadable
 
@@ -145,8 +145,8 @@ def _chain_result(report: ChainReport) -> dg.AssetCheckResult:
 def _verified(
     verdicts: Sequence[_Verdicts], unreadable: Sequence[str], sample: float, chain: _Chain
 ) -> dg.MaterializeResult[None]:
-    outcomes = Counter(each.stands.verdict for each in verdicts)
-    odd = [v.stands for v in verdicts if v.stands.verdict not in ("passed", "not checked")]
+    outcomes = Counter(each.stands.outcome for each in verdicts)
+    odd = [v.stands for v in verdicts if v.stands.outcome not in ("passed", "not checked")]
     unread = f", {outcomes['not checked']} not checked" if outcomes["not checked"] else ""
     findings = [
         *unreadable,
@@ -166,7 +166,7 @@ def _verified(
             "bytes": sum(check.bytes for each in verdicts for check in each.now.checks),
             "seconds": round(sum(each.now.seconds for each in verdicts), 3),
             "verdicts": shown(
-                {"version": now.version, "verdict": stands.verdict, "seconds": now.seconds}
+                {"version": now.version, "verdict": stands.outcome, "seconds": now.seconds}
                 for now, stands in reversed(verdicts)
             ),
             "checkpoint": str(chain.checkpoint),

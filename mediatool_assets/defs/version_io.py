@@ -24,7 +24,7 @@ from mediatool_assets.defs.frames import as_annotated, each_of
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.parquet import PARQUET_IO
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.defs.stored import Stored
 from mediatool_assets.domain.errors import CheckFailed, Misuse
@@ -36,7 +36,7 @@ from mediatool_assets.flows.versions import catalog
 class VersionIOManager(dg.ConfigurableIOManager):
     """Records what a version's flows have stored, and reads it; the flows write, never this."""
 
-    platform: dg.ResourceDependency[Platform]
+    servers: dg.ResourceDependency[ServersResource]
     prefix: str = ""
 
     _last: tuple[object, Any] | None = PrivateAttr(default=None)
@@ -71,7 +71,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
                 return None
             if len(keys) == 1:
                 return self._read(context, self._version(context, keys[0]))
-            versions = _newest(self.platform.objects(), keys)
+            versions = _newest(self.servers.objects(), keys)
             return {key: self._read(context, version) for key, version in versions.items()}
 
     def _read(self, context: dg.InputContext, version: Version) -> Any:
@@ -82,7 +82,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
 
     def _version(self, context: dg.InputContext, key: str) -> Version:
         """The run's version for its own partition, the newest complete one for any other."""
-        objects = self.platform.objects()
+        objects = self.servers.objects()
         if context.has_input_name and context.has_partition_key and context.partition_key == key:
             run = context.step_context.dagster_run
             names = Namespace(self.prefix)

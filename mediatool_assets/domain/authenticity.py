@@ -22,7 +22,7 @@ Status = Literal["signed and trusted", "signed", "unsigned", "unfinished", "unkn
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class SignaturePolicy:
     """The keys whose versions are read.
 
     Without keys, every version is read. With keys, the versions that they have signed; with
@@ -50,7 +50,7 @@ class Trust:
         return bool(self.keys)
 
 
-EVERYBODY = Trust()
+ACCEPT_ALL = SignaturePolicy()
 """No keys: every version in the bucket is read."""
 
 
@@ -66,15 +66,15 @@ class Authenticity:
         return f"{self.status}: {self.reason}" if self.reason else self.status
 
 
-def authenticity(data: bytes, version: Version, trust: Trust) -> Authenticity:
+def authenticity(data: bytes, version: Version, policy: SignaturePolicy) -> Authenticity:
     """Check the metadata file of a version; raises msgspec.MsgspecError if it is not metadata."""
     metadata = metadata_file.decode(data)
     proof = metadata.proof
     if proof is None:
         return Authenticity("unsigned", f"the metadata of {version} has no signature")
-    if not trust.keys:
+    if not policy.keys:
         return Authenticity("signed", f"by key {proof.key}; MEDIATOOL_TRUSTED_KEYS is not set")
-    if (problem := signature_problem(proof, trust)) is not None:
+    if (problem := signature_problem(proof, policy)) is not None:
         return problem
     try:
         statement = decode_statement(proof)
@@ -88,7 +88,7 @@ def authenticity(data: bytes, version: Version, trust: Trust) -> Authenticity:
     if differences:
         reason = f"the metadata of {version} differs from what was signed: {', '.join(differences)}"
         return Authenticity("forged", reason)
-    return _of_its_days(proof, version, trust, statement)
+    return _of_its_days(proof, version, policy, statement)
 
 
 class CopyStatement(msgspec.Struct, frozen=True):
@@ -105,28 +105,33 @@ def sign_copy(key: SigningKey, version: Version, digest: str) -> Signed:
     return key.sign(msgspec.json.encode(statement).decode())
 
 
-def copy_authenticity(signed: Signed, version: Version, digest: str, trust: Trust) -> Authenticity:
+def copy_authenticity(
+    signed: Signed, version: Version, digest: str, policy: SignaturePolicy
+) -> Authenticity:
     """Check the signature of a sanitized copy against the version and the digest of the copy."""
-    if (problem := signature_problem(signed, trust)) is not None:
+    if (problem := signature_problem(signed, policy)) is not None:
         return problem
     expected = CopyStatement("sanitized", str(version), digest)
     if signed.statement.encode() != msgspec.json.encode(expected):
         return Authenticity("forged", f"the copy differs from what key {signed.key} signed")
-    return _of_its_days(signed, version, trust)
+    return _of_its_days(signed, version, policy)
 
 
 def _of_its_days(
-    signed: Signed, version: Version, trust: Trust, statement: ChainStatement | None = None
+    signed: Signed,
+    version: Version,
+    policy: SignaturePolicy,
+    statement: ChainStatement | None = None,
 ) -> Authenticity:
     """The result for a valid signature: whether its key may sign versions of that day."""
-    if (trusted := trust.key(signed.key)) and trusted.covers(version.day):
+    if (trusted := policy.key(signed.key)) and trusted.covers(version.day):
         return Authenticity("signed and trusted", f"by key {signed.key}", statement)
     return Authenticity("unknown key", f"key {signed.key} may not sign versions of {version.day}")
 
 
-def signature_problem(signed: Signed, trust: Trust) -> Authenticity | None:
+def signature_problem(signed: Signed, policy: SignaturePolicy) -> Authenticity | None:
     """The problem of a signature: its key is not trusted, or it does not fit the statement."""
-    trusted = trust.key(signed.key)
+    trusted = policy.key(signed.key)
     if trusted is None:
         return Authenticity("unknown key", f"key {signed.key} is not one of the trusted keys")
     if not trusted.key.has_signed(signed):

@@ -8,7 +8,7 @@ import msgspec
 from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.schema_changes import SchemaChange
 
-Verdict = Literal["same", "different", "unknown"]
+ComparisonVerdict = Literal["same", "different", "unknown"]
 MatchedBy = Literal["primary key", "natural key", "whole row"]
 
 METRICS = {
@@ -166,7 +166,7 @@ class Comparison(msgspec.Struct, frozen=True):
     timestamp: str
     version1: str
     version2: str
-    verdict: Verdict
+    verdict: ComparisonVerdict
     summary: Summary
     metrics: dict[str, Figure]
     schema_changes: tuple[SchemaChange, ...]
@@ -184,7 +184,7 @@ def verdict(
     details: Mapping[str, TableComparison],
     changes: tuple[SchemaChange, ...],
     errors: tuple[NotCompared, ...],
-) -> Verdict:
+) -> ComparisonVerdict:
     """A known difference decides, whatever else is unknown. Without one, unknown is not same."""
     if changes or any(table.differs for table in details.values()):
         return "different"

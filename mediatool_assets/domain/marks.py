@@ -13,14 +13,14 @@ from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.version import Version
 
-Protection = Callable[[], str | None]
+ProtectionCheck = Callable[[], str | None]
 """Called before a removal: why it must not be removed, by the current marks; None if it may."""
 
 _MOVED = "moved to the top of the bucket"
 
 
-def unprotected() -> None:
-    """The ``Protection`` of what no mark protects."""
+def never_protected() -> None:
+    """The ``ProtectionCheck`` of what no mark protects."""
 
 
 class Pin(msgspec.Struct, frozen=True):

@@ -118,15 +118,15 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Parts under a title that expands on a click, unless it ``is_open``."""
+    """Elements under a title that expands on a click, unless it ``is_open``."""
 
     title: str
     says: str
-    parts: "Sequence[Part]"
+    elements: "Sequence[PageElement]"
     is_open: bool = False
 
 
-Part = str | Grid | BarChart | LineChart | Items | Calendar | Folded
+PageElement = str | Grid | BarChart | LineChart | Items | Calendar | Folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +140,22 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Parts under a title. ``lead`` explains them; ``otherwise`` is shown if there are none."""
+    """Elements under a title. ``lead`` explains them; ``otherwise`` is shown if there are none."""
 
     title: str
-    parts: Sequence[Part]
+    elements: Sequence[PageElement]
     lead: str = ""
     otherwise: str = ""
     detail: Detail = "report"
 
     def __bool__(self) -> bool:
-        return bool(self.otherwise or any(self.parts))
+        return bool(self.otherwise or any(self.elements))
 
     @property
-    def shown(self) -> tuple[Part, ...]:
-        """The parts that have something to show, with the texts around them."""
-        parts = tuple(part for part in self.parts if part) or (self.otherwise,)
-        return (self.lead, *parts) if self.lead else parts
+    def shown(self) -> tuple[PageElement, ...]:
+        """The elements that have something to show, with the texts around them."""
+        elements = tuple(element for element in self.elements if element) or (self.otherwise,)
+        return (self.lead, *elements) if self.lead else elements
 
 
 @dataclass(frozen=True, slots=True)

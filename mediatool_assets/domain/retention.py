@@ -195,7 +195,7 @@ class _Decider:
         return f"restored {_days(self._age(made))} ago, kept for {_days(limit)}"
 
     def _of_age(self, found: FoundDatabase) -> tuple[bool, str]:
-        if found.state == "part":
+        if found.state == "partial":
             age = self._age(found.version.moment)
             limit = timedelta(days=self._policy.testing_days)
             reason = f"a part of its version, {_days(age)} old; kept for {_days(limit)}"

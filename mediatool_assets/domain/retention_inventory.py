@@ -8,8 +8,8 @@ from typing import Literal
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
 
-DatabaseState = Literal["complete", "part", "unfinished", "foreign"]
-"""``part``: a restore of some tables or collections. ``unfinished``: a load or restore that is
+DatabaseState = Literal["complete", "partial", "unfinished", "foreign"]
+"""``partial``: a restore of some tables or collections. ``unfinished``: a load or restore that is
 running, or died. ``foreign``: not made by a load or restore of this package.
 """
 

@@ -17,7 +17,7 @@ from mediatool_assets.domain.version import Version
 FAILED, NOT_CHECKED = "-failed.json", "-not-checked.json"
 """The ends of the keys of such verdicts, so that a list need not read the others."""
 
-Part = Literal["raw", "transformed", "dump", "mongodb", "postgres", "authenticity", "chain"]
+CheckedPart = Literal["raw", "transformed", "dump", "mongodb", "postgres", "authenticity", "chain"]
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,7 +27,7 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     ``findings`` say what is wrong, or why the outcome is unknown; each names the thing.
     """
 
-    part: Part
+    part: CheckedPart
     thing: str
     outcome: Outcome
     checked: int = 0
@@ -36,16 +36,16 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: tuple[str, ...] = ()
 
 
-class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, rename={"outcome": "verdict"}):
     """One verification of one version; ``sample`` is the percentage, None if all was read.
 
-    ``authenticity`` says who made the version, if known.
+    ``authenticity`` says who made the version, if known. In JSON, ``outcome`` is ``verdict``.
     """
 
     version: str
     at: str
     seconds: float
-    verdict: Outcome
+    outcome: Outcome
     checks: tuple[Check, ...]
     sample: float | None = None
     authenticity: str = ""
@@ -63,10 +63,10 @@ def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
     The newest ``failed`` one, until everything was read again and passed: in one run, or by samples
     of one percentage. Otherwise the newest one that read anything.
     """
-    failed = max((n for n, each in enumerate(verdicts) if each.verdict == "failed"), default=None)
+    failed = max((n for n, each in enumerate(verdicts) if each.outcome == "failed"), default=None)
     if failed is not None and not _all_read(verdicts[failed:]):
         return verdicts[failed]
-    read = [each for each in verdicts if each.verdict != "not checked"] or verdicts
+    read = [each for each in verdicts if each.outcome != "not checked"] or verdicts
     return read[-1] if read else None
 
 
@@ -74,7 +74,7 @@ def _all_read(verdicts: Iterable[Verdict]) -> bool:
     """Whether the verdicts that found no problem read the whole version together."""
     read: dict[int, set[int]] = {}
     for each in verdicts:
-        if each.verdict in ("passed", "not checked"):
+        if each.outcome in ("passed", "not checked"):
             sample = DailySample(each.sample, datetime.fromisoformat(each.at).date())
             read.setdefault(sample.days, set()).add(sample.offset)
     return any(len(offsets) == days for days, offsets in read.items())
@@ -83,7 +83,7 @@ def _all_read(verdicts: Iterable[Verdict]) -> bool:
 def verdict_key(version: Version, verdict: Verdict) -> str:
     """The key of a verdict: by the version's day, then in order of time."""
     at = datetime.fromisoformat(verdict.at)
-    end = {"failed": FAILED, "not checked": NOT_CHECKED}.get(verdict.verdict, ".json")
+    end = {"failed": FAILED, "not checked": NOT_CHECKED}.get(verdict.outcome, ".json")
     return f"{verdicts_prefix(version)}{at:%Y%m%dT%H%M%S.%f}{end}"
 
 

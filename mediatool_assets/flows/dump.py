@@ -16,10 +16,10 @@ from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import Loaded, LoadOptions, load, loaded
-from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.workers.id_ranges import IdRange, id_ranges
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -108,7 +108,7 @@ class _Dump:
         database, count = self.expected.database, 0
         for info in self.found:
             rows, size = self.expected.documents[info.name], self.expected.bytes[info.name]
-            for part in ranges(self.documents, database, info.name, rows, size):
+            for part in id_ranges(self.documents, database, info.name, rows, size):
                 yield _DumpShare(part, spools, f"{count:06}")
                 count += 1
 
@@ -131,7 +131,7 @@ class _Dump:
 class _DumpShare:
     """A range, and the file that a worker spools it to."""
 
-    range: Range
+    range: IdRange
     spools: Spooling
     name: str
 

@@ -32,7 +32,7 @@ from mediatool_assets.domain.errors import (
     Unreachable,
 )
 from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, version_of_database
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.disk_space import full_disk
@@ -128,7 +128,7 @@ class MongoDocuments:
         with self._open(database) as db:
             return is_alive(db, self.patience)
 
-    def drop(self, database: str, protection: Protection = unprotected) -> None:
+    def drop(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """Remove the database. Its marker is replaced first: a partly removed one is not complete.
 
         Raises Refused, without a change, if it has become protected.

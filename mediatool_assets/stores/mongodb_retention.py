@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from mediatool_assets.domain.keys import version_of_database
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.stores.mongodb import MongoDocuments
 
@@ -42,7 +42,7 @@ class MongoDatabases:
                     sanitized=sanitized,
                 )
 
-    def remove(self, database: str, protection: Protection = unprotected) -> None:
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """Remove a database of a version."""
         self.documents.drop(database, protection)
 
@@ -54,4 +54,4 @@ def _state(label: dict[str, object] | None) -> DatabaseState:
         return "unfinished"
     if label.get("complete") is True:
         return "complete"
-    return "part" if "archive" in label else "unfinished"
+    return "partial" if "archive" in label else "unfinished"

@@ -6,7 +6,7 @@ from mediatool_assets.stores.mongodb_retention import MongoDatabases
 from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
 
 
-def servers(settings: Settings) -> tuple[MongoDatabases | PostgresDatabases, ...]:
+def database_servers(settings: Settings) -> tuple[MongoDatabases | PostgresDatabases, ...]:
     """MongoDB and PostgreSQL, each if its URL (such as ``MEDIATOOL_MONGODB_URL``) is set."""
     found: list[MongoDatabases | PostgresDatabases] = []
     if settings.mongodb_url:

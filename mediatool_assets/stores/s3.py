@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from mediatool_assets.domain.authenticity import EVERYBODY, Trust
+from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
 from mediatool_assets.domain.objects import ObjectInfo
@@ -27,7 +27,7 @@ from mediatool_assets.stores.s3_cold import ColdObject, RetrievalOptions
 from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated
 from mediatool_assets.stores.s3_joining import StagedJoin, joining
 from mediatool_assets.stores.s3_upload import Upload, UploadDestination, sha256, uploading
-from mediatool_assets.stores.signing_keys import trust
+from mediatool_assets.stores.signing_keys import signature_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,7 +52,7 @@ class S3Objects:
     retrieval: RetrievalOptions = field(default_factory=RetrievalOptions)
     sse: Encryption | None = None
     access: S3Access = AS_USUAL
-    trust: Trust = EVERYBODY
+    signature_policy: SignaturePolicy = ACCEPT_ALL
     patient: bool = True
     database_names: DatabaseNames = AS_DESCRIBED
 
@@ -62,17 +62,17 @@ class S3Objects:
     ) -> "S3Objects":
         """The bucket in the settings; credentials are AWS's own environment or profile.
 
-        If the settings name keys, ``Trust`` says which versions are read.
+        If the settings name keys, ``SignaturePolicy`` says which versions are read.
         """
         retrieval = RetrievalOptions(settings.s3_restore_days, settings.s3_restore_tier)
         place = settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id
-        trusted = trust(settings, allow_unsigned=allow_unsigned, is_maker=is_maker)
+        policy = signature_policy(settings, allow_unsigned=allow_unsigned, is_maker=is_maker)
         return cls(
             *place,
             retrieval,
             settings.s3_sse,
             S3Access.of(settings),
-            trusted,
+            policy,
             database_names=settings.database_names,
         )
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.signing import PublicKey, SigningKey, TrustedKey, trusted_keys
@@ -29,9 +29,11 @@ def signing_key(settings: Settings) -> SigningKey | None:
         raise BadSettings([f"{given} (MEDIATOOL_SIGNING_KEY) {error}"]) from error
 
 
-def trust(settings: Settings, *, allow_unsigned: bool, is_maker: bool) -> Trust:
+def signature_policy(
+    settings: Settings, *, allow_unsigned: bool, is_maker: bool
+) -> SignaturePolicy:
     """The trusted keys; raises BadSettings if their file cannot be used."""
-    return Trust(_trusted(settings.trusted_keys), allow_unsigned, is_maker)
+    return SignaturePolicy(_trusted(settings.trusted_keys), allow_unsigned, is_maker)
 
 
 def _trusted(given: tuple[TrustedKey, ...] | Path | None) -> tuple[TrustedKey, ...]:

@@ -109,7 +109,7 @@ def test_a_version_is_loaded_restored_verified_and_fetched(
     load(old, documents, pool, VERSION)
     assert restore_postgres(old, target, pool, VERSION).rows == ROWS
     verdict = verify(Stores(old, documents, target), replace(pool, clock=lambda: NOW), VERSION)
-    assert verdict.verdict == "passed", verdict.checks
+    assert verdict.outcome == "passed", verdict.checks
     for kind in KINDS:
         assert fetch(old, VERSION, kind, tmp_path / "fetched").is_file()
     archived = transform(old, pool, VERSION, load_model(BUCKET / "model.yaml"))

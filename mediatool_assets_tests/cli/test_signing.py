@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.errors import NotAuthentic
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.signing import SigningKey, TrustedKey, trusted_keys
@@ -153,7 +153,7 @@ def test_unsigned_versions_are_read_on_request_only(
         assert "unsigned" in refused.err
         assert "--allow-unsigned" in refused.err
     with pytest.raises(NotAuthentic, match="unsigned"):  # as IO managers and steps read
-        archive_of(Platform().objects(), "raw", Version.parse(VERSION))
+        archive_of(ServersResource().objects(), "raw", Version.parse(VERSION))
     assert mediatool(*query, "--allow-unsigned").code == 0
     assert mediatool("sanitize", "--input", raw, "--suggest", "--allow-unsigned").code == 0
     fetched = mediatool("fetch", VERSION, "--table", "users", "--allow-unsigned")

@@ -15,7 +15,7 @@ from mediatool_assets.defs.dead_runs import PROCESS_TAG, this_process
 from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
 from mediatool_assets.defs.launch import reason
 from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
@@ -116,7 +116,7 @@ def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
     assert found["raw/accounts", "counted"].passed
     steps = {event.step_key for event in result.all_events if event.is_step_start}
     assert steps == {"export", "check_raw"}
-    assert not Platform().documents().exists(mongodb_database(version))
+    assert not ServersResource().documents().exists(mongodb_database(version))
     said, exit_code = reason(result.run_id, result.all_events)
     assert (said.startswith("check_raw: campaigns: "), exit_code) == (True, 1)
 
@@ -204,7 +204,7 @@ def test_a_day_is_looked_at_once(
         now = datetime(2025, 7, 1, 3, tzinfo=UTC) + timedelta(minutes=minute)
         monkeypatch.setattr(freshness, "datetime", SimpleNamespace(now=lambda _, now=now: now))
         with dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"platform": Platform()}
+            instance=instance, cursor=cursor, resources={"servers": ServersResource()}
         ) as context:
             tick = on_time_sensor(Namespace()).evaluate_tick(context)
         cursor = tick.cursor

@@ -10,7 +10,7 @@ import pytest
 from mediatool_assets.definitions import defs
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, retried
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.query.handles import TableRows
@@ -108,7 +108,7 @@ def test_an_input_whose_server_does_not_answer_is_loaded_again(
 ) -> None:
     """As a step is: a platform's step, or a user's, gets its input some seconds later."""
 
-    def objects(_: Platform) -> ObjectStore:
+    def objects(_: ServersResource) -> ObjectStore:
         raise Unreachable("no answer")
 
     @dg.asset(partitions_def=DAYS, ins={"users": dg.AssetIn(["raw", "users"])})
@@ -116,7 +116,7 @@ def test_an_input_whose_server_does_not_answer_is_loaded_again(
         return users.rows
 
     monkeypatch.setattr("mediatool_assets.defs.failures.PAUSES", (0.0, 0.1))
-    monkeypatch.setattr(Platform, "objects", objects)
+    monkeypatch.setattr(ServersResource, "objects", objects)
     resources = {"io_manager": dg.mem_io_manager}
     whole = dg.Definitions.merge(defs, dg.Definitions(assets=[count], resources=resources))
     result = whole.resolve_implicit_global_asset_job_def().execute_in_process(

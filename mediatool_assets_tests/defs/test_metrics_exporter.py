@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mediatool_assets.defs.alert_news import EventPosition
 from mediatool_assets.defs.alerts import AlertCursor
 from mediatool_assets.defs.metrics_exporter import alerts_waiting, exposition, registry
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.alerts import Channel, OpenProblems, trial
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
@@ -68,7 +68,7 @@ def test_a_scrape_says_how_the_platform_is(
     watched: dg.DagsterInstance, bucket_objects: ObjectStore
 ) -> None:
     """Over HTTP: age, rows, bytes, duration, verdict and drill of the newest version."""
-    server, thread = start_http_server(0, "127.0.0.1", registry(Platform(), watched))
+    server, thread = start_http_server(0, "127.0.0.1", registry(ServersResource(), watched))
     try:
         url = f"http://127.0.0.1:{server.server_port}/metrics"
         with urllib.request.urlopen(url) as answer:
@@ -92,9 +92,9 @@ def test_a_scrape_says_how_the_platform_is(
 
 def test_the_rule_finds_a_dead_daemon(watched: dg.DagsterInstance) -> None:
     """Silent while it is at work; after five minutes without it the expression is true."""
-    assert not dead(read(exposition(Platform(), watched)))
+    assert not dead(read(exposition(ServersResource(), watched)))
     _beat(watched, time.time() - 301)
-    assert dead(read(exposition(Platform(), watched)))
+    assert dead(read(exposition(ServersResource(), watched)))
 
 
 def test_alerts_wait_until_they_are_posted() -> None:
@@ -112,7 +112,7 @@ def test_alerts_wait_until_they_are_posted() -> None:
 def test_a_bucket_that_does_not_answer_is_a_metric(watched: dg.DagsterInstance) -> None:
     """The scrape succeeds, and says so; what is known of the daemon is there."""
     with environment(MEDIATOOL_S3_BUCKET="no-such-bucket-of-ours"):
-        found = read(exposition(Platform(), watched))
+        found = read(exposition(ServersResource(), watched))
     assert value(found, "bucket_up") == 0
     assert "mediatool_newest_version_rows" not in found
     assert "mediatool_daemon_heartbeat_timestamp_seconds" in found

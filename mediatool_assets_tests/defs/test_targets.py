@@ -24,7 +24,7 @@ from mediatool_assets.domain.keys import DatabaseNames, archive_key, metadata_ke
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete.accounting import VersionArchives
+from mediatool_assets.flows.complete.reconciliation import VersionArchives
 from mediatool_assets.flows.infer import LiveTables, infer
 from mediatool_assets.flows.versions.fetch import fetch
 from mediatool_assets.flows.workers.pool import worker_pool

@@ -48,7 +48,7 @@ def inventories(draw: st.DrawFn) -> RetentionInventory:
     }
     complete = {v: purpose for v, purpose in purposes.items() if purpose is not None}
     states: st.SearchStrategy[DatabaseState] = st.sampled_from(
-        ["complete", "complete", "complete", "part", "unfinished", "foreign"]
+        ["complete", "complete", "complete", "partial", "unfinished", "foreign"]
     )
     databases = tuple(
         FoundDatabase(
@@ -261,7 +261,7 @@ def test_a_database_without_metadata_is_kept_as_its_archives_are(
     [
         (database(90, made=NOW - timedelta(days=29), sanitized=True), True, "kept for 30 days"),
         (database(90, made=NOW - timedelta(days=30), sanitized=True), False, "30 days ago"),
-        (database(90, "part", made=NOW - timedelta(days=31), sanitized=True), False, "31 days"),
+        (database(90, "partial", made=NOW - timedelta(days=31), sanitized=True), False, "31 days"),
         (database(90, "foreign", sanitized=True), True, "no load or restore made it"),
         (database(90, busy="1 session", sanitized=True), True, "1 session"),
         (database(2, "unfinished", sanitized=True), False, "never finished"),
@@ -335,8 +335,8 @@ NONE = Policy(daily=0, weekly=0, monthly=0)
 @pytest.mark.parametrize(
     ("found", "keep", "reason"),
     [
-        (database(7, "part"), False, "a part of its version, 7 days old; kept for 7 days"),
-        (database(6.9, "part"), True, "a part of its version, 6 days old; kept for 7 days"),
+        (database(7, "partial"), False, "a part of its version, 7 days old; kept for 7 days"),
+        (database(6.9, "partial"), True, "a part of its version, 6 days old; kept for 7 days"),
         (database(7, made=NOW - timedelta(days=6)), False, "older than 0 daily, 0 weekly, 0 mon"),
         (
             database(7.01, made=NOW - timedelta(days=6)),
@@ -382,7 +382,7 @@ def test_every_generation_says_its_place() -> None:
 def test_only_whole_databases_of_daily_versions_are_generations() -> None:
     """A part, one of a test and one of a copy take no place of an older one."""
     newest, old = database(0), database(6)
-    others = (database(1, "part"), database(2), database(3, sanitized=True))
+    others = (database(1, "partial"), database(2), database(3, sanitized=True))
     complete: dict[Version, Purpose] = {
         newest.version: "daily_backup",
         old.version: "daily_backup",
@@ -415,7 +415,7 @@ def test_the_two_last_versions_have_a_reason_each() -> None:
 def test_tests_and_restores_have_their_days(age: float, keep: bool) -> None:
     """A test's database, a part and a restored old database stay seven days."""
     test = database(age)
-    part = database(200, "part", made=NOW - timedelta(days=age))
+    part = database(200, "partial", made=NOW - timedelta(days=age))
     again = database(201, made=NOW - timedelta(days=age))
     complete: dict[Version, Purpose] = {
         test.version: "testing",

@@ -9,8 +9,8 @@ import pytest
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import (
     Authenticity,
+    SignaturePolicy,
     Status,
-    Trust,
     authenticity,
     copy_authenticity,
     sign_copy,
@@ -30,7 +30,7 @@ from mediatool_assets_tests.metadata_examples import example
 KEY, OTHER = SigningKey(bytes(range(32))), SigningKey(bytes(32))
 VERSION = Version.parse("20250621-143000")
 DAY = VERSION.day
-TRUST = Trust((TrustedKey(OTHER.public), TrustedKey(KEY.public)))
+TRUST = SignaturePolicy((TrustedKey(OTHER.public), TrustedKey(KEY.public)))
 
 
 def test_keys_are_text() -> None:
@@ -134,10 +134,10 @@ def test_who_is_refused(
     assert [
         trust.refuses(found)
         for trust in (
-            Trust(),
-            Trust(keys),
-            Trust(keys, allow_unsigned=True),
-            Trust(keys, is_maker=True),
+            SignaturePolicy(),
+            SignaturePolicy(keys),
+            SignaturePolicy(keys, allow_unsigned=True),
+            SignaturePolicy(keys, is_maker=True),
         )
     ] == [without_keys, with_keys, unsigned_allowed, by_maker]
 
@@ -151,15 +151,15 @@ def test_a_version_and_its_signature() -> None:
     signed = msgspec.structs.replace(plain, proof=KEY.sign(encode_statement(statement)))
     data = metadata_file.encode(signed)
     assert authenticity(metadata_file.encode(plain), VERSION, TRUST).status == "unsigned"
-    assert authenticity(data, VERSION, Trust()).status == "signed"
+    assert authenticity(data, VERSION, SignaturePolicy()).status == "signed"
     found = authenticity(data, VERSION, TRUST)
     assert (found.status, found.statement) == ("signed and trusted", statement)
-    assert authenticity(data, VERSION, Trust(TRUST.keys[:1])).status == "unknown key"
+    assert authenticity(data, VERSION, SignaturePolicy(TRUST.keys[:1])).status == "unknown key"
     for days, status in (
         ((DAY, DAY), "signed and trusted"),
         ((None, date(2025, 6, 20)), "unknown key"),
     ):
-        trust = Trust((TrustedKey(KEY.public, *days),))
+        trust = SignaturePolicy((TrustedKey(KEY.public, *days),))
         assert authenticity(data, VERSION, trust).status == status
     changed = metadata_file.encode(msgspec.structs.replace(signed, notes="other"))
     assert str(authenticity(changed, VERSION, TRUST)).endswith("was signed: metadata")
@@ -178,8 +178,11 @@ def test_a_sanitized_copy_and_its_signature() -> None:
     assert copy_authenticity(signed, VERSION, "e", TRUST).status == "forged"
     later = Version.parse("20250622-143000")
     assert copy_authenticity(signed, later, "d", TRUST).status == "forged"
-    assert copy_authenticity(signed, VERSION, "d", Trust(TRUST.keys[:1])).status == "unknown key"
-    expired = Trust((TrustedKey(KEY.public, None, date(2025, 6, 20)),))
+    assert (
+        copy_authenticity(signed, VERSION, "d", SignaturePolicy(TRUST.keys[:1])).status
+        == "unknown key"
+    )
+    expired = SignaturePolicy((TrustedKey(KEY.public, None, date(2025, 6, 20)),))
     assert copy_authenticity(signed, VERSION, "d", expired).status == "unknown key"
     copied = msgspec.structs.replace(signed, signature=KEY.sign("x").signature)
     assert copy_authenticity(copied, VERSION, "d", TRUST).status == "forged"

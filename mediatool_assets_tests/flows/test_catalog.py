@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain import metadata, registry
-from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.errors import DamagedInput, MediatoolError, NotAuthentic, NotFound
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
@@ -260,7 +260,9 @@ def test_with_keys_an_unsigned_version_is_not_read(
     objects: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nor its raw archive; among others it is left out, and told."""
-    trusting = DirectoryObjects(objects.root, trust=Trust((TrustedKey(KEY.public),)))
+    trusting = DirectoryObjects(
+        objects.root, signature_policy=SignaturePolicy((TrustedKey(KEY.public),))
+    )
     version = Version.parse(VERSIONS[0])
     archive = archive_key("raw", version)
     trusting.put(archive, b"not signed")
@@ -286,7 +288,9 @@ def test_with_keys_an_unsigned_version_is_not_read(
 
 def test_with_keys_the_raw_archive_is_the_signed_one(objects: Watched) -> None:
     """A version that is signed, and another archive in its place."""
-    trusting = DirectoryObjects(objects.root, trust=Trust((TrustedKey(KEY.public),)))
+    trusting = DirectoryObjects(
+        objects.root, signature_policy=SignaturePolicy((TrustedKey(KEY.public),))
+    )
     version = Version.parse("20250801-020000")
     proof = append_version(trusting, KEY, example(str(version)))
     signed = msgspec.structs.replace(example(str(version)), proof=proof)

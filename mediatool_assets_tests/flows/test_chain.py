@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain import metadata as metadata_file
-from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.chain import (
     BEGINNING,
     ChainStatement,
@@ -42,7 +42,7 @@ from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 
 KEY, OTHER_KEY = SigningKey(bytes(range(32))), SigningKey(bytes(range(1, 33)))
-TRUST = Trust((TrustedKey(KEY.public),))
+TRUST = SignaturePolicy((TrustedKey(KEY.public),))
 FIRST = Version.parse("20250621-020000")
 
 
@@ -63,7 +63,7 @@ def add(objects: ObjectStore, version: Version, key: SigningKey | None = KEY) ->
 @pytest.fixture
 def chain(tmp_path: Path) -> DirectoryObjects:
     """An unsigned version, five that are signed, and one of them deleted by retention."""
-    objects = DirectoryObjects(tmp_path / "bucket", trust=TRUST)
+    objects = DirectoryObjects(tmp_path / "bucket", signature_policy=TRUST)
     add(objects, Version(FIRST.moment - timedelta(days=1)), None)
     for day in range(1, 6):
         add(objects, named(day))
@@ -241,7 +241,7 @@ def test_a_deletion_of_a_foreign_key_is_told(chain: DirectoryObjects) -> None:
 
 def test_a_first_entry_that_follows_another_is_told(tmp_path: Path) -> None:
     """Signed with a stolen key, after the beginning was cut off."""
-    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    objects = DirectoryObjects(tmp_path, signature_policy=TRUST)
     statement = ChainStatement("deletion", 1, "0" * 64, str(FIRST), reason="old")
     objects.put(entry_key(1), encode(KEY.sign(encode_statement(statement))))
     assert check(objects).findings == [
@@ -251,7 +251,7 @@ def test_a_first_entry_that_follows_another_is_told(tmp_path: Path) -> None:
 
 def test_a_version_that_was_deleted_first_is_not_from_before_the_keys(tmp_path: Path) -> None:
     """Its metadata came back without a signature."""
-    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    objects = DirectoryObjects(tmp_path, signature_policy=TRUST)
     append_deletion(objects, KEY, FIRST, "old")
     add(objects, FIRST, None)
     found = check(objects)
@@ -283,7 +283,7 @@ def test_what_is_no_checkpoint_is_refused(text: str) -> None:
 
 def test_writers_at_once_make_one_chain(tmp_path: Path) -> None:
     """Each entry follows one other; nobody's is lost."""
-    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    objects = DirectoryObjects(tmp_path, signature_policy=TRUST)
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda day: add(objects, named(day)), range(1, 13)))
     found = check(objects)
@@ -321,7 +321,7 @@ def test_an_entry_names_the_databases_that_were_made(chain: DirectoryObjects) ->
 
 def test_a_retry_that_signs_again_is_no_finding(tmp_path: Path) -> None:
     """A step that died between the entry and the metadata; the last entry of a version counts."""
-    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    objects = DirectoryObjects(tmp_path, signature_policy=TRUST)
     append_version(objects, KEY, example(str(FIRST)))
     assert check(objects).findings == [
         f"{FIRST}: entry 1 says that it exists, but its metadata does not: "
@@ -364,7 +364,7 @@ def test_a_thousand_versions_cost_two_requests_each(tmp_path: Path) -> None:
             path = tmp_path / "objects" / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-    objects = Counting(tmp_path, trust=TRUST)
+    objects = Counting(tmp_path, signature_policy=TRUST)
     found = check(objects, last)
     assert (found.findings, found.versions, found.newest) == ([], 1000, last)
     assert set(objects.listed) == {"postgres-exports/chain/", "postgres-exports/metadata/"}

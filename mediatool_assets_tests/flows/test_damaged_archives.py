@@ -152,7 +152,7 @@ def test_every_damage_fails(shelf: Shelf, kind: VersionArchive) -> None:
     for damage in found:
         shelf.put(kind, damage.data, vouched=False)
         verdict = shelf.verdict()
-        if outcome(verdict, kind) != "failed" or verdict.verdict != "failed":
+        if outcome(verdict, kind) != "failed" or verdict.outcome != "failed":
             missed.append(damage.name)
         assert {outcome(verdict, other) for other in KINDS if other != kind} == {"passed"}
     shelf.put(kind, original, vouched=True)

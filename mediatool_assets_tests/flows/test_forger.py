@@ -17,7 +17,7 @@ from mediatool_assets.archive.reader import ArchiveReader, split_documents, spli
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
-from mediatool_assets.domain.authenticity import EVERYBODY, Trust
+from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
 from mediatool_assets.domain.chain import content_digest, encode_statement, of_version
 from mediatool_assets.domain.errors import DamagedInput, NotAuthentic, Refused
 from mediatool_assets.domain.keys import archive_key, metadata_key
@@ -41,7 +41,7 @@ from mediatool_assets_tests.twins import DirectoryObjects
 
 ONE, TWO = Version.parse("20020621-143000"), Version.parse("20020622-143000")
 KEY, OTHER_KEY = SigningKey(bytes(range(32))), SigningKey(bytes(range(1, 33)))
-TRUST = Trust((TrustedKey(KEY.public),))
+TRUST = SignaturePolicy((TrustedKey(KEY.public),))
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 KINDS: tuple[VersionArchive, ...] = ("raw", "transformed", "dump")
 
@@ -135,7 +135,7 @@ class Forger:
 def forger(signed: Path, tmp_path: Path) -> Forger:
     """A copy of the bucket, for a forger to write in."""
     shutil.copytree(signed, tmp_path / "bucket")
-    return Forger(DirectoryObjects(tmp_path / "bucket", trust=TRUST))
+    return Forger(DirectoryObjects(tmp_path / "bucket", signature_policy=TRUST))
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,11 @@ class Reader:
     documents: MongoDocuments
     pool: Workspace
 
-    def verify(self, forger: Forger, trust: Trust = TRUST, version: Version = ONE) -> Verdict:
+    def verify(
+        self, forger: Forger, trust: SignaturePolicy = TRUST, version: Version = ONE
+    ) -> Verdict:
         """The verdict on a version of the forger's bucket."""
-        objects = DirectoryObjects(forger.objects.root, trust=trust)
+        objects = DirectoryObjects(forger.objects.root, signature_policy=trust)
         return verify(
             Stores(objects, self.documents), replace(self.pool, clock=lambda: NOW), version
         )
@@ -245,10 +247,10 @@ def test_a_forgery_is_named_by_the_verdict(
     forger: Forger, reader: Reader, forge: Callable[[Forger], None], says: str
 ) -> None:
     """The version has failed, and the line of its authenticity says why."""
-    assert reader.verify(forger).verdict == "passed"
+    assert reader.verify(forger).outcome == "passed"
     forge(forger)
     verdict = reader.verify(forger)
-    assert verdict.verdict == outcome(verdict, "authenticity") == "failed"
+    assert verdict.outcome == outcome(verdict, "authenticity") == "failed"
     findings = [f for c in verdict.checks if c.part == "authenticity" for f in c.findings]
     assert any(re.search(says, finding) for finding in findings), findings
 
@@ -285,7 +287,7 @@ def test_a_version_is_signed_with_one_raw_archive(
     forger.remove(metadata_key(ONE))
     with pytest.raises(NotAuthentic, match=f"unfinished: {ONE} has no metadata"):
         archives.reader(forger.objects, "raw", ONE)
-    maker = DirectoryObjects(forger.objects.root, trust=replace(TRUST, is_maker=True))
+    maker = DirectoryObjects(forger.objects.root, signature_policy=replace(TRUST, is_maker=True))
     stores = maker, reader.documents, reader.pool, ONE, tmp_path / "registry.json"
     with pytest.raises(Refused, match="set MEDIATOOL_SIGNING_KEY"):
         finish(*stores)
@@ -303,9 +305,9 @@ def test_the_newest_version_is_not_an_older_one(forger: Forger) -> None:
     assert [m.timestamp for m in catalog.complete_versions(forger.objects)] == [str(ONE)]
 
 
-@pytest.mark.parametrize("trust", [TRUST, EVERYBODY])
+@pytest.mark.parametrize("trust", [TRUST, ACCEPT_ALL])
 def test_a_version_under_the_name_of_another_is_found(
-    forger: Forger, reader: Reader, trust: Trust
+    forger: Forger, reader: Reader, trust: SignaturePolicy
 ) -> None:
     """Also without keys: its metadata says which one it is."""
     replayed(forger)
@@ -315,7 +317,9 @@ def test_a_version_under_the_name_of_another_is_found(
 
 def test_unsigned_versions_are_read_where_that_is_allowed(forger: Forger, tmp_path: Path) -> None:
     """Those from before there were keys; a signature of somebody else is refused all the same."""
-    lenient = DirectoryObjects(forger.objects.root, trust=replace(TRUST, allow_unsigned=True))
+    lenient = DirectoryObjects(
+        forger.objects.root, signature_policy=replace(TRUST, allow_unsigned=True)
+    )
     forger.edit_metadata(proof=None)
     assert fetch(lenient, ONE, "raw", tmp_path / "out").is_file()
     forger.sign(OTHER_KEY)
@@ -327,8 +331,8 @@ def test_without_keys_the_databases_find_what_they_hold(forger: Forger, reader: 
     """A forged transformed archive differs from the database; the line says that nobody looked."""
     forger.edit_archive("transformed")
     forger.edit_metadata()
-    verdict = reader.verify(forger, EVERYBODY)
-    assert verdict.verdict == outcome(verdict, "mongodb") == "failed"
+    verdict = reader.verify(forger, ACCEPT_ALL)
+    assert verdict.outcome == outcome(verdict, "mongodb") == "failed"
     assert verdict.authenticity.startswith(f"signed: by key {KEY.public.id}; MEDIATOOL_TRUSTED_K")
     assert [c.part for c in verdict.checks] == ["raw", "transformed", "dump", "mongodb"]
 
@@ -349,7 +353,7 @@ def test_without_keys_and_databases_nothing_finds_it(forger: Forger, pool: Works
 def test_a_key_may_sign_the_versions_of_its_days_only(forger: Forger, reader: Reader) -> None:
     """So one that is replaced can be trusted for what it has signed, and for nothing new."""
     old = TrustedKey(KEY.public, last=date(2002, 6, 21))
-    trust = Trust((TrustedKey(OTHER_KEY.public), old))
+    trust = SignaturePolicy((TrustedKey(OTHER_KEY.public), old))
     assert outcome(reader.verify(forger, trust), "authenticity") == "passed"
     verdict = reader.verify(forger, trust, TWO)
     assert verdict.authenticity == (

@@ -25,7 +25,7 @@ from mediatool_assets.domain.keys import (
     archive_key,
     metadata_key,
 )
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention import Policy
@@ -75,7 +75,7 @@ class Only:
         """Those of the versions."""
         return (each for each in self.whole.databases() if each.version in self.versions)
 
-    def remove(self, database: str, protection: Protection = unprotected) -> None:
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """Remove one of them."""
         assert database in {each.name for each in self.databases()}
         self.whole.remove(database, protection)
@@ -118,7 +118,7 @@ class World:
         if purpose is not None:
             metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
             self.objects.put(metadata_key(version), metadata_file.encode(metadata))
-            marks.settle_tags(self.objects, metadata)
+            marks.update_tags(self.objects, metadata)
         return version
 
     def mongodb(self, version: Version, *, complete: bool = True) -> str:

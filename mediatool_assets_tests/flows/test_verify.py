@@ -98,7 +98,7 @@ def check(verdict: Verdict, part: str) -> Check:
 def test_a_sound_version_passes(finished: Finished) -> None:
     """Every block and collection is read, and the verdict is kept as it is."""
     verdict = finished.verify()
-    assert verdict.verdict == "passed"
+    assert verdict.outcome == "passed"
     assert outcomes(verdict) == dict.fromkeys(["raw", "transformed", "dump", "mongodb"], "passed")
     assert [(c.checked, c.total) for c in verdict.checks] == [(4, 4), (4, 4), (4, 4), (2, 2)]
     assert standing_verdict(finished.objects, finished.version) is None
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_named_with_its_bytes(finished: Finished, kind: Versio
     finished.write(kind, block.offset + block.length // 2, b"\xff\x00\xff")
     verdict = finished.verify()
     found = check(verdict, kind)
-    assert verdict.verdict == found.outcome == "failed"
+    assert verdict.outcome == found.outcome == "failed"
     assert [part for part, outcome in outcomes(verdict).items() if outcome != "passed"] == [kind]
     whole, named = found.findings
     assert "SHA-256" in whole
@@ -142,7 +142,7 @@ def test_an_archive_that_was_cut_short_is_found(finished: Finished) -> None:
     path = finished.objects.root / "objects" / archive_key("transformed", finished.version)
     path.write_bytes(path.read_bytes()[:-100])
     verdict = finished.verify()
-    assert verdict.verdict == "failed"
+    assert verdict.outcome == "failed"
     assert outcomes(verdict) == {
         "raw": "passed",
         "transformed": "failed",
@@ -176,7 +176,7 @@ def test_a_changed_database_is_found(
     with MongoClient[dict[str, object]](finished.documents.url.reveal()) as client:
         client[mongodb_database(finished.version)].command(change)
     verdict = finished.verify()
-    assert outcomes(verdict)["mongodb"] == verdict.verdict == "failed"
+    assert outcomes(verdict)["mongodb"] == verdict.outcome == "failed"
     assert any(finding in f for f in check(verdict, "mongodb").findings)
 
 
@@ -184,7 +184,7 @@ def test_a_database_that_was_dropped_is_absent(finished: Finished) -> None:
     """Old versions' databases go, and their archives stay sound."""
     finished.documents.drop(mongodb_database(finished.version))
     verdict = finished.verify()
-    assert (outcomes(verdict)["mongodb"], verdict.verdict) == ("absent", "passed")
+    assert (outcomes(verdict)["mongodb"], verdict.outcome) == ("absent", "passed")
 
 
 def test_a_server_that_does_not_answer_leaves_it_unknown(finished: Finished) -> None:
@@ -196,9 +196,9 @@ def test_a_server_that_does_not_answer_leaves_it_unknown(finished: Finished) -> 
         replace(finished.pool, clock=lambda: NOW),
         finished.version,
     )
-    assert (outcomes(unknown)["mongodb"], unknown.verdict) == ("unknown", "unknown")
+    assert (outcomes(unknown)["mongodb"], unknown.outcome) == ("unknown", "unknown")
     assert outcomes(untold)["mongodb"] == outcomes(untold)["postgres"] == "unknown"
-    assert untold.verdict == "unknown"
+    assert untold.outcome == "unknown"
     assert check(untold, "mongodb").findings == ("MEDIATOOL_MONGODB_URL is not set",)
 
 
@@ -207,7 +207,7 @@ def test_a_sample_reads_all_over_its_days(finished: Finished) -> None:
     block = finished.reader("dump").manifest.members[0].blocks[0]
     finished.write("dump", block.offset + block.length // 2, b"\xff\x00\xff")
     verdicts = [finished.verify(days=day, sample=25) for day in range(4)]
-    assert sorted(verdict.verdict for verdict in verdicts) == ["failed", *["passed"] * 3]
+    assert sorted(verdict.outcome for verdict in verdicts) == ["failed", *["passed"] * 3]
     for part, total in (("raw", 4), ("transformed", 4), ("dump", 4), ("mongodb", 2)):
         assert sum(check(verdict, part).checked for verdict in verdicts) == total
     unread = [c for v in verdicts for c in v.checks if not c.checked]
@@ -219,9 +219,9 @@ def test_a_sample_that_reads_nothing_has_not_passed(finished: Finished) -> None:
     verdicts = [finished.verify(days=day, sample=1) for day in range(100)]
     read = [verdict for verdict in verdicts if any(check.checked for check in verdict.checks)]
     assert len(read) == 4
-    assert {verdict.verdict for verdict in read} == {"passed"}
+    assert {verdict.outcome for verdict in read} == {"passed"}
     unread = next(verdict for verdict in verdicts if verdict not in read)
-    assert (unread.verdict, {*outcomes(unread).values()}) == ("not checked", {"not checked"})
+    assert (unread.outcome, {*outcomes(unread).values()}) == ("not checked", {"not checked"})
 
 
 @pytest.mark.parametrize("url", ["mongodb://127.0.0.1:99999/", "mongodb+srv://127.0.0.1/"])
@@ -253,12 +253,12 @@ def test_a_damaged_version_does_not_pass_by_another_sample(finished: Finished) -
     failed = finished.verify()
     store_verdict(finished.objects, failed)
     samples = [finished.verify(days=day, sample=25) for day in range(1, 5)]
-    passed = next(verdict for verdict in samples if verdict.verdict == "passed")
+    passed = next(verdict for verdict in samples if verdict.outcome == "passed")
     store_verdict(finished.objects, passed)
     assert standing_verdict(finished.objects, finished.version) == failed
     finished.write("dump", block.offset, sound)
     store_verdict(finished.objects, whole := finished.verify(days=9))
-    assert whole.verdict == "passed"
+    assert whole.outcome == "passed"
     assert standing_verdict(finished.objects, finished.version) == whole
 
 
@@ -326,11 +326,11 @@ def test_a_restored_database_is_verified_too(
         return verify(Stores(objects, documents, target), replace(pool, clock=lambda: NOW), version)
 
     sound = verdict()
-    assert sound.verdict == "passed"
+    assert sound.outcome == "passed"
     assert check(sound, "postgres").checked == len(metadata.exports.raw.rows)
     replaced = ReplacedMeanwhile(target)
     again = verify(Stores(objects, documents, cast(RestoreTarget, replaced)), pool, version)
-    assert (again.verdict, replaced.times) == ("passed", 2)
+    assert (again.outcome, replaced.times) == ("passed", 2)
     url = target.database(restored_name(version), "media_tool").url
     with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("UPDATE media_tool.channels SET name = name || ' ' WHERE id = 1")

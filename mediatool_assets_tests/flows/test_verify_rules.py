@@ -19,7 +19,7 @@ from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.chain import BEGINNING
 from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
 from mediatool_assets.domain.fingerprint import Fingerprint
@@ -697,16 +697,16 @@ def test_a_failure_is_looked_at_again(
 @pytest.mark.parametrize(
     ("trust", "digest", "status", "problems"),
     [
-        (Trust(), "d", "signed", None),
-        (Trust((TrustedKey(KEY.public),)), "d", "signed and trusted", []),
+        (SignaturePolicy(), "d", "signed", None),
+        (SignaturePolicy((TrustedKey(KEY.public),)), "d", "signed and trusted", []),
         (
-            Trust((TrustedKey(KEY.public),)),
+            SignaturePolicy((TrustedKey(KEY.public),)),
             "e",
             "signed and trusted",
             ["forged: the raw archive is not the one that was signed"],
         ),
         (
-            Trust((TrustedKey(SigningKey(bytes(32)).public),)),
+            SignaturePolicy((TrustedKey(SigningKey(bytes(32)).public),)),
             "d",
             "unknown key",
             [f"unknown key: key {KEY.public.id} is not one of the trusted keys"],
@@ -714,10 +714,10 @@ def test_a_failure_is_looked_at_again(
     ],
 )
 def test_the_signature_of_a_version(
-    tmp_path: Path, trust: Trust, digest: str, status: str, problems: list[str] | None
+    tmp_path: Path, trust: SignaturePolicy, digest: str, status: str, problems: list[str] | None
 ) -> None:
     """It covers the digests of the archives; without trusted keys it is not judged."""
-    objects = DirectoryObjects(tmp_path, trust=trust)
+    objects = DirectoryObjects(tmp_path, signature_policy=trust)
     metadata = example(str(VERSION))
     raw = msgspec.structs.replace(metadata.exports.raw, digest="d")
     exports = msgspec.structs.replace(metadata.exports, raw=raw)
@@ -739,7 +739,9 @@ def test_the_signature_of_a_version(
 
 def test_the_chain_of_a_version(tmp_path: Path) -> None:
     """Its entries are counted; every finding is a failure, and so is what cannot be read."""
-    objects = DirectoryObjects(tmp_path, trust=Trust((TrustedKey(KEY.public),)))
+    objects = DirectoryObjects(
+        tmp_path, signature_policy=SignaturePolicy((TrustedKey(KEY.public),))
+    )
     for day in (21, 22):
         append_version(objects, KEY, example(f"202506{day}-143000"))
     run = verification(objects=objects)

@@ -43,7 +43,7 @@ from mediatool_assets.flows.integrity.readers import (
 )
 from mediatool_assets.flows.integrity.row_layout import RowLayout, layouts
 from mediatool_assets.flows.integrity.table_needs import TableNeeds
-from mediatool_assets.flows.load.id_ranges import Range
+from mediatool_assets.flows.workers.id_ranges import IdRange
 from mediatool_assets_tests.bson_strategies import VALUES
 from mediatool_assets_tests.raw_archives import table
 
@@ -250,7 +250,7 @@ def documents_read(
     """What a worker reads of one batch of documents."""
     with _codec(native=native), TemporaryDirectory() as folder:
         share = DocumentShare(
-            cast(Range, _Batch(documents)),
+            cast(IdRange, _Batch(documents)),
             collection,
             layouts([collection]),
             sample,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from mediatool_assets.domain.authenticity import EVERYBODY, Trust
+from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused, Unreachable
 from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
 from mediatool_assets.domain.objects import ObjectInfo
@@ -66,7 +66,7 @@ class Bucket:
     content: dict[str, Stored] = field(default_factory=dict)
     on_write: list[Callable[[str, bytes], None]] = field(default_factory=list)
     on_delete: list[Callable[[str, str], None]] = field(default_factory=list)
-    trust: Trust = EVERYBODY
+    signature_policy: SignaturePolicy = ACCEPT_ALL
     database_names: DatabaseNames = AS_DESCRIBED
 
     def uri(self, key: str) -> str:

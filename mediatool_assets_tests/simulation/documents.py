@@ -12,7 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import CheckFailed, Full, MediatoolError, Refused, Unreachable
 from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, version_of_database
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets_tests.simulation.world import (
     LONG_AGO,
@@ -140,7 +140,7 @@ class Documents:
 
         return self._call(f"look whether {database} is loaded", act)
 
-    def drop(self, database: str, protection: Protection = unprotected) -> None:
+    def drop(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """The marker first says so, journalled; then what protects it is asked for."""
 
         def announce() -> list[dict[str, object]]:
@@ -348,7 +348,7 @@ class Documents:
                 sanitized=sanitized,
             )
 
-    def remove(self, database: str, protection: Protection = unprotected) -> None:
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """Drop it."""
         self.drop(database, protection)
 
@@ -456,4 +456,4 @@ def _state(label: dict[str, object]) -> DatabaseState:
         return "unfinished"
     if label.get("complete") is True:
         return "complete"
-    return "part" if "archive" in label else "unfinished"
+    return "partial" if "archive" in label else "unfinished"

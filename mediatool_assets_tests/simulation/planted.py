@@ -13,7 +13,7 @@ from mediatool_assets.domain import retention
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.flows import complete, export, load, prune
-from mediatool_assets.flows.complete import accounting
+from mediatool_assets.flows.complete import reconciliation
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.verify import stores as verify_stores
 from mediatool_assets.flows.versions import catalog, marking
@@ -45,7 +45,7 @@ def the_day_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
 
 def metadata_first(patch: pytest.MonkeyPatch) -> None:
     """The registry lists versions before they are complete: something half-made is listed."""
-    original = accounting.compare
+    original = reconciliation.compare
 
     def compare(made: Any, documents: Any, version: Any) -> None:
         objects = made.raw.source.bucket
@@ -64,7 +64,7 @@ def the_database_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Documents, "make_durable", lambda *_: None)
     patch.setattr(load, "_verify", lambda *_: None)
     patch.setattr(load, "_compare", lambda *_: None)
-    patch.setattr(accounting, "_compare_collections", lambda *_: None)
+    patch.setattr(reconciliation, "_compare_collections", lambda *_: None)
     patch.setattr("mediatool_assets.flows.dump._Dump._collection", _collection)
 
 

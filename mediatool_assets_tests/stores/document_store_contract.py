@@ -158,7 +158,7 @@ class DocumentStoreContract:
             fill(store, database, prefix, 1)
             store.mark(database, "one-load", dict(MARKER), complete=False)
         assert store.marker(database) is None
-        assert state() == "part"
+        assert state() == "partial"
         assert read(store, database) == [1]
 
     def test_two_documents_of_one_id_are_refused(self, store: Store, database: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_retention import MongoDatabases
@@ -20,7 +20,7 @@ class Server(MongoDocuments):
         """As retention sees them."""
         return MongoDatabases(self).databases()
 
-    def remove(self, database: str, protection: Protection = unprotected) -> None:
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """As retention does."""
         MongoDatabases(self).remove(database, protection)
 

@@ -45,7 +45,7 @@ def seen(server: DatabaseServer) -> list[FoundDatabase]:
     ("label", "state"),
     [
         ({"complete": True, "archive": "s3://b/k"}, "complete"),
-        ({"complete": False, "archive": "s3://b/k"}, "part"),
+        ({"complete": False, "archive": "s3://b/k"}, "partial"),
         ({"complete": False, "began": datetime(2022, 2, 3, tzinfo=UTC)}, "unfinished"),
         ({"complete": False, "archive": "s3://b/k", "dropping": True}, "unfinished"),
         (None, "foreign"),
@@ -104,7 +104,7 @@ def admin(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
     ("comment", "state"),
     [
         (str(Marker(NAME, True, 3)), "complete"),
-        (str(Marker(NAME, False, 3, ("users",))), "part"),
+        (str(Marker(NAME, False, 3, ("users",))), "partial"),
         ("by hand", "foreign"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.errors import (
     AlreadyExists,
     BadSettings,
@@ -97,7 +97,9 @@ def test_of_settings() -> None:
     """The bucket, endpoint and key come from the settings."""
     environ = {"S3_BUCKET": "b", "S3_ENDPOINT_URL": "http://h:1", "S3_KMS_KEY_ID": "k"}
     settings = Settings.parse({f"MEDIATOOL_{name}": value for name, value in environ.items()})
-    assert S3Objects.of(settings) == S3Objects("b", "http://h:1", "k", trust=Trust())
+    assert S3Objects.of(settings) == S3Objects(
+        "b", "http://h:1", "k", signature_policy=SignaturePolicy()
+    )
     assert S3Objects.of(settings).uri("a/b") == "s3://b/a/b"
 
 

@@ -8,11 +8,11 @@ from mediatool_assets.domain.masking.json_paths import path_tree
 from mediatool_assets.domain.masking.pseudonyms import LENGTHS
 from mediatool_assets.domain.masking.redaction import STEPS, is_amount
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
-from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.masking.types import ColumnValues, TypeFamily
 from mediatool_assets.domain.schema import Column, Schema, Table
 
-_JSON = (Family.JSON, Family.JSONB)
-_NUMBERS = (Family.INTEGER, Family.DECIMAL)
+_JSON = (TypeFamily.JSON, TypeFamily.JSONB)
+_NUMBERS = (TypeFamily.INTEGER, TypeFamily.DECIMAL)
 
 
 def unclassified(rules: Rules, schema: Schema) -> list[str]:
@@ -58,12 +58,12 @@ def _names(expression: str, name: str) -> bool:
 
 def fits(rules: Rules, column: Column, rule: MaskingRule) -> bool:
     """Whether a rule can be applied to values of the column's type."""
-    return not any(_misfits(rules, column, rule, Values.of(column)))
+    return not any(_misfits(rules, column, rule, ColumnValues.of(column)))
 
 
 def problems(rules: Rules, table: Table, column: Column, rule: MaskingRule) -> Iterator[str]:
     """The reasons why a rule is impossible for this column."""
-    values = Values.of(column)
+    values = ColumnValues.of(column)
     if column.generated and rule.verb not in (MaskingVerb.KEEP, MaskingVerb.DROP):
         yield "PostgreSQL computes this column; drop it (a restore computes it again), or keep it"
     if column.name in key_columns(table) and rule.verb not in (
@@ -76,14 +76,16 @@ def problems(rules: Rules, table: Table, column: Column, rule: MaskingRule) -> I
     yield from _misfits(rules, column, rule, values)
 
 
-def _makes_null(rule: MaskingRule, column: Column, values: Values) -> bool:
+def _makes_null(rule: MaskingRule, column: Column, values: ColumnValues) -> bool:
     if rule.verb is MaskingVerb.REDACT:  # an array stays an array, a text stays a text
-        is_scalar = column.element is None and values.family is not Family.TEXT
+        is_scalar = column.element is None and values.family is not TypeFamily.TEXT
         return is_scalar and values.constant is None
     return rule.verb is MaskingVerb.DROP
 
 
-def _misfits(rules: Rules, column: Column, rule: MaskingRule, values: Values) -> Iterator[str]:
+def _misfits(
+    rules: Rules, column: Column, rule: MaskingRule, values: ColumnValues
+) -> Iterator[str]:
     """The reasons why a rule does not fit this type."""
     match rule.verb:
         case MaskingVerb.PSEUDONYM:
@@ -105,11 +107,16 @@ def _misfits(rules: Rules, column: Column, rule: MaskingRule, values: Values) ->
 
 
 def _pseudonym_misfits(
-    rules: Rules, rule: MaskingRule, values: Values, *, is_array: bool
+    rules: Rules, rule: MaskingRule, values: ColumnValues, *, is_array: bool
 ) -> Iterator[str]:
     style = rules.kinds[rule.argument].format
-    fitting = {Family.TEXT: None, Family.UUID: "uuid", Family.INTEGER: "number", Family.ENUM: None}
-    if values.family not in fitting or (values.family is Family.ENUM and is_array):
+    fitting = {
+        TypeFamily.TEXT: None,
+        TypeFamily.UUID: "uuid",
+        TypeFamily.INTEGER: "number",
+        TypeFamily.ENUM: None,
+    }
+    if values.family not in fitting or (values.family is TypeFamily.ENUM and is_array):
         yield "no pseudonym has this type; redact it, or drop it"
     elif fitting[values.family] not in (None, style):
         yield f"{rule.argument} has the format {style}; this column wants {fitting[values.family]}"
@@ -118,17 +125,17 @@ def _pseudonym_misfits(
         yield f"its pseudonyms have up to {longest} characters; redact it, or take another format"
 
 
-def _has_step(argument: str, values: Values) -> bool:
+def _has_step(argument: str, values: ColumnValues) -> bool:
     match values.family:
-        case Family.TIME:
+        case TypeFamily.TIME:
             return argument in STEPS
-        case Family.TEXT:
+        case TypeFamily.TEXT:
             return values.base != "character" and argument.startswith("first ")
-        case Family.INTEGER | Family.DECIMAL:
+        case TypeFamily.INTEGER | TypeFamily.DECIMAL:
             if not is_amount(argument):
                 return False
             step = Decimal(argument)
-            whole = values.family is Family.DECIMAL or step == step.to_integral_value()
+            whole = values.family is TypeFamily.DECIMAL or step == step.to_integral_value()
             return step.is_finite() and step > 0 and whole
         case _:
             return False

@@ -21,7 +21,7 @@ from mediatool_assets.domain.masking.redaction import (
 )
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 from mediatool_assets.domain.masking.texts import items
-from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.masking.types import ColumnValues, TypeFamily
 from mediatool_assets.domain.schema import Column
 
 _TEXT = msgspec.json.Decoder(str)
@@ -40,11 +40,11 @@ def column_mask(masker: Masker, rule: MaskingRule, place: str, column: Column) -
     function for the values of one share only: a value from its cache is not reported to ``masker``
     again. It raises json_paths.Unclassified.
     """
-    values = Values.of(column)
+    values = ColumnValues.of(column)
     if rule.verb is MaskingVerb.KEEP:
         return None
     if rule.verb is MaskingVerb.JSON:
-        return _document(masker, rule, place, values.family is Family.JSONB)
+        return _document(masker, rule, place, values.family is TypeFamily.JSONB)
     one = _counted(masker, (place, rule.words), _mask(masker, rule, values))
     is_array = column.element is not None and rule.verb is not MaskingVerb.DROP
     return _of_arrays(masker, one, values) if is_array else one
@@ -62,9 +62,9 @@ def _counted(masker: Masker, what: tuple[str, str], mask: Mask) -> Mask:
     return counted
 
 
-def _of_arrays(masker: Masker, mask: Mask, values: Values) -> Mask:
+def _of_arrays(masker: Masker, mask: Mask, values: ColumnValues) -> Mask:
     """Masks element by element; an array in PostgreSQL's text form becomes empty."""
-    as_text = (Family.ENUM, Family.OTHER, Family.JSON, Family.JSONB)
+    as_text = (TypeFamily.ENUM, TypeFamily.OTHER, TypeFamily.JSON, TypeFamily.JSONB)
     empty = b'"{}"' if values.family in as_text else b"[]"
 
     def of_array(value: bytes) -> bytes:
@@ -81,9 +81,9 @@ def _of_arrays(masker: Masker, mask: Mask, values: Values) -> Mask:
     return of_value
 
 
-def _mask(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
+def _mask(masker: Masker, rule: MaskingRule, values: ColumnValues) -> Mask:
     match rule.verb:
-        case MaskingVerb.PSEUDONYM if values.family is Family.INTEGER:
+        case MaskingVerb.PSEUDONYM if values.family is TypeFamily.INTEGER:
             return lambda v: _integer(masker.integer(rule.argument, int(v.strip(b'"'))))
         case MaskingVerb.PSEUDONYM if values.base == "character":  # trailing blanks do not count
             length, kind = values.length or 0, rule.argument
@@ -94,7 +94,7 @@ def _mask(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
             return lambda v: _encode(masker.pseudonym(rule.argument, _TEXT.decode(v)))
         case MaskingVerb.NOISE | MaskingVerb.GENERALIZE:
             return _coarse(masker, rule, values)
-        case MaskingVerb.REDACT if values.family is Family.TEXT:
+        case MaskingVerb.REDACT if values.family is TypeFamily.TEXT:
             return lambda v: _encode(masker.redacted(_TEXT.decode(v)))
         case _:
             return _taking(
@@ -102,7 +102,7 @@ def _mask(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
             )
 
 
-def _taking(masker: Masker, values: Values, constant: bytes | None) -> Mask:
+def _taking(masker: Masker, values: ColumnValues, constant: bytes | None) -> Mask:
     """Replace every value. Times, booleans and enums are not recorded: they recur by chance."""
     made = constant or b"null"
 
@@ -119,24 +119,24 @@ def _taking(masker: Masker, values: Values, constant: bytes | None) -> Mask:
         return made
 
     match values.family:
-        case Family.TIME | Family.BOOLEAN | Family.ENUM:
+        case TypeFamily.TIME | TypeFamily.BOOLEAN | TypeFamily.ENUM:
             return lambda _: made
-        case Family.INTEGER | Family.DECIMAL | Family.FLOAT:
+        case TypeFamily.INTEGER | TypeFamily.DECIMAL | TypeFamily.FLOAT:
             return of_number
-        case Family.JSON | Family.JSONB:
+        case TypeFamily.JSON | TypeFamily.JSONB:
             return of_document
         case _:
             return of_text
 
 
-def _coarse(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
-    if values.family is Family.TEXT:
+def _coarse(masker: Masker, rule: MaskingRule, values: ColumnValues) -> Mask:
+    if values.family is TypeFamily.TEXT:
         length = _first(rule)
         return lambda v: _encode(_beginning(masker, _TEXT.decode(v), length))
     if rule.argument in STEPS:
         return lambda v: _encode(generalized_date(_TEXT.decode(v), rule.argument))
     change = _change(masker, rule, values.limit)
-    if values.family is Family.DECIMAL:
+    if values.family is TypeFamily.DECIMAL:
         return lambda v: _encode(change(_TEXT.decode(v)))
     return lambda v: _integer(int(change(v.strip(b'"').decode())))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mediatool_assets.domain.masking.telephones import telephones
-from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.masking.types import ColumnValues, TypeFamily
 from mediatool_assets.domain.schema import Column, Table
 
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -147,22 +147,22 @@ REVIEWED = RuleSuggestion("redact", "content unknown", certain=False)
 
 def suggested_rules(table: Table, column: Column, seen: Traits) -> Iterator[RuleSuggestion]:
     """Possible rules for a column, best first; the last fits every column without a key."""
-    family = Values.of(column).family
+    family = ColumnValues.of(column).family
     name = column.name.lower()
     if column.generated:
         yield RuleSuggestion("drop", "PostgreSQL computes it again in a restore")
         yield RuleSuggestion("keep", "PostgreSQL computes it, and it is NOT NULL")
     if column.base in _OF_THE_SCHEMA:
         yield RuleSuggestion("keep", "names objects of the schema, which the copy contains")
-    if family is Family.TEXT:
+    if family is TypeFamily.TEXT:
         yield from _of_text(table, name, seen)
-    elif family is Family.UUID:
+    elif family is TypeFamily.UUID:
         yield RuleSuggestion("pseudonym uuid", "a UUID")
-    elif family in (Family.INTEGER, Family.DECIMAL, Family.FLOAT):
+    elif family in (TypeFamily.INTEGER, TypeFamily.DECIMAL, TypeFamily.FLOAT):
         yield from _of_numbers(table, column, name)
-    elif family is Family.TIME:
+    elif family is TypeFamily.TIME:
         yield from _of_times(name)
-    elif family is Family.BOOLEAN and _SWITCH.search(name):
+    elif family is TypeFamily.BOOLEAN and _SWITCH.search(name):
         yield RuleSuggestion("keep", "a flag of the application")
     yield REVIEWED
     yield from _of_keys(family)
@@ -203,7 +203,7 @@ def _of_held(seen: Traits) -> Iterator[RuleSuggestion]:
 
 def _of_numbers(table: Table, column: Column, name: str) -> Iterator[RuleSuggestion]:
     refers = {own for key in table.foreign_keys for own in key.columns}
-    whole = Values.of(column).family is Family.INTEGER
+    whole = ColumnValues.of(column).family is TypeFamily.INTEGER
     if whole and (column.name in refers or _SURROGATE.search(name)):
         yield RuleSuggestion("keep", "a number assigned by the database")
     if whole and _BOOKKEEPING.search(name):
@@ -219,12 +219,12 @@ def _of_times(name: str) -> Iterator[RuleSuggestion]:
         yield RuleSuggestion("keep", "when a row was written, by its name")
 
 
-def _of_keys(family: Family) -> Iterator[RuleSuggestion]:
+def _of_keys(family: TypeFamily) -> Iterator[RuleSuggestion]:
     """Rules for a column of a key, which must stay unique."""
     why = "part of a key, which must stay unique"
-    if family is Family.TEXT:
+    if family is TypeFamily.TEXT:
         yield RuleSuggestion("pseudonym token", why, certain=False)
-    if family in (Family.TEXT, Family.INTEGER):
+    if family in (TypeFamily.TEXT, TypeFamily.INTEGER):
         yield RuleSuggestion("pseudonym number", why, certain=False)
     yield RuleSuggestion("keep", why, certain=False)
 

@@ -9,7 +9,7 @@ from mediatool_assets.domain.masking.redaction import MONEY_LIMIT
 from mediatool_assets.domain.schema import Column
 
 
-class Family(Enum):
+class TypeFamily(Enum):
     """Types with the same masking."""
 
     TEXT = auto()
@@ -27,13 +27,14 @@ class Family(Enum):
 
 
 _FAMILIES = {
-    "text": Family.TEXT, "character varying": Family.TEXT, "character": Family.TEXT,
-    "name": Family.TEXT, "uuid": Family.UUID, "smallint": Family.INTEGER,
-    "integer": Family.INTEGER, "bigint": Family.INTEGER, "numeric": Family.DECIMAL,
-    "money": Family.DECIMAL, "real": Family.FLOAT, "double precision": Family.FLOAT,
-    "date": Family.TIME, "timestamp without time zone": Family.TIME,
-    "timestamp with time zone": Family.TIME, "boolean": Family.BOOLEAN, "bytea": Family.BYTES,
-    "json": Family.JSON, "jsonb": Family.JSONB,
+    "text": TypeFamily.TEXT, "character varying": TypeFamily.TEXT, "character": TypeFamily.TEXT,
+    "name": TypeFamily.TEXT, "uuid": TypeFamily.UUID, "smallint": TypeFamily.INTEGER,
+    "integer": TypeFamily.INTEGER, "bigint": TypeFamily.INTEGER, "numeric": TypeFamily.DECIMAL,
+    "money": TypeFamily.DECIMAL, "real": TypeFamily.FLOAT, "double precision": TypeFamily.FLOAT,
+    "date": TypeFamily.TIME, "timestamp without time zone": TypeFamily.TIME,
+    "timestamp with time zone": TypeFamily.TIME, "boolean": TypeFamily.BOOLEAN,
+    "bytea": TypeFamily.BYTES,
+    "json": TypeFamily.JSON, "jsonb": TypeFamily.JSONB,
 }  # fmt: skip
 _INTEGERS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _CONSTANTS = {
@@ -43,42 +44,42 @@ _CONSTANTS = {
     "money": b'"0.00"',
 }
 _BY_FAMILY = {
-    Family.UUID: b'"00000000-0000-0000-0000-000000000000"',
-    Family.INTEGER: b"0",
-    Family.FLOAT: b"0",
-    Family.BOOLEAN: b"false",
-    Family.BYTES: rb'"\\x"',
-    Family.JSON: b'"{}"',
-    Family.JSONB: b"{}",
+    TypeFamily.UUID: b'"00000000-0000-0000-0000-000000000000"',
+    TypeFamily.INTEGER: b"0",
+    TypeFamily.FLOAT: b"0",
+    TypeFamily.BOOLEAN: b"false",
+    TypeFamily.BYTES: rb'"\\x"',
+    TypeFamily.JSON: b'"{}"',
+    TypeFamily.JSONB: b"{}",
 }
 _MODIFIERS = re.compile(r"(.*)\((\d+)(?:,(-?\d+))?\)(?:\[\])*")
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class ColumnValues:
     """The values of a column, or the elements of its arrays."""
 
     base: str
-    family: Family
+    family: TypeFamily
     length: int | None
     limit: Decimal | None
     constant: bytes | None
     """The replacement of a removed value, as JSON; None: only null is possible."""
 
     @classmethod
-    def of(cls, column: Column) -> "Values":
+    def of(cls, column: Column) -> "ColumnValues":
         """The values of a column of ``schema.json``."""
         base = column.base if column.element is None else column.element
         kind = column.kind if column.element is None else column.element_kind
-        families = {"b": _FAMILIES.get(base, Family.OTHER), "e": Family.ENUM}
-        family = families.get(kind or "", Family.OTHER)
+        families = {"b": _FAMILIES.get(base, TypeFamily.OTHER), "e": TypeFamily.ENUM}
+        family = families.get(kind or "", TypeFamily.OTHER)
         modifiers = _MODIFIERS.fullmatch(column.type)
         first, second = (modifiers[2], modifiers[3]) if modifiers else (None, None)
         limit = _limit(base, first, second)
         constant = _CONSTANTS.get(base, _BY_FAMILY.get(family))
         if base == "numeric":
             constant = b'"' + f"{0:.{max(0, int(second or 0))}f}".encode() + b'"'
-        length = int(first) if first and family is Family.TEXT else None
+        length = int(first) if first and family is TypeFamily.TEXT else None
         return cls(base, family, length, limit, constant)
 
 

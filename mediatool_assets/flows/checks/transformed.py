@@ -7,7 +7,7 @@ from mediatool_assets.domain.expectations import HISTORY
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.unreadable import Findings, errors_as_finding, errors_as_findings
-from mediatool_assets.flows.complete import accounting
+from mediatool_assets.flows.complete import reconciliation
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives, catalog
 
@@ -15,7 +15,7 @@ from mediatool_assets.flows.versions import archives, catalog
 @errors_as_findings
 def references_as_usual(objects: ObjectStore, version: Version, collections: list[str]) -> Findings:
     """Compare each collection's number of unresolved references with the previous versions."""
-    counts = accounting.unresolved(archives.reader(objects, "transformed", version))
+    counts = reconciliation.unresolved(archives.reader(objects, "transformed", version))
     history = [
         m.exports.transformed.unresolved for m in catalog.versions_before(objects, version, HISTORY)
     ]
@@ -30,14 +30,14 @@ def references_as_usual(objects: ObjectStore, version: Version, collections: lis
 def rows_accounted(objects: ObjectStore, version: Version) -> Finding:
     """Compare every row of the raw archive with the homes that the transform recorded."""
     raw = archives.reader(objects, "raw", version).manifest
-    homes = accounting.homes(archives.reader(objects, "transformed", version))
+    homes = reconciliation.homes(archives.reader(objects, "transformed", version))
     return expectations.accounted({t: member.rows for t, member in raw.tables().items()}, homes)
 
 
 @errors_as_finding("losses")
 def losses_as_usual(objects: ObjectStore, version: Version) -> Finding:
     """Compare the values that BSON could not hold, by column and kind, with previous versions."""
-    counts = accounting.losses(archives.reader(objects, "transformed", version))
+    counts = reconciliation.losses(archives.reader(objects, "transformed", version))
     history = [
         _by_kind(m.exports.transformed.losses)
         for m in catalog.versions_before(objects, version, HISTORY)

@@ -30,7 +30,7 @@ from mediatool_assets.domain.metadata import (
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete.accounting import (
+from mediatool_assets.flows.complete.reconciliation import (
     VersionArchives,
     compare,
     homes_in_all,
@@ -41,7 +41,7 @@ from mediatool_assets.flows.ports import ObjectStore, Stores
 from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.restore.records import why_not_restored
 from mediatool_assets.flows.versions import catalog, chain
-from mediatool_assets.flows.versions.marks import settle_tags
+from mediatool_assets.flows.versions.marks import update_tags
 from mediatool_assets.flows.versions.registry import keep_newest_last, register
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -91,7 +91,7 @@ def complete(
     """
     objects = stores.objects
     if objects.head(metadata_key(version)) is None:
-        if signing_key is None and objects.trust.keys:
+        if signing_key is None and objects.signature_policy.keys:
             raise Refused(
                 f"readers would reject {version} as unsigned, since MEDIATOOL_TRUSTED_KEYS is set; "
                 "set MEDIATOOL_SIGNING_KEY where versions are made"
@@ -123,7 +123,7 @@ def complete(
     keep_newest_last(objects)
     register(objects)
     metadata = catalog.read(objects, version)
-    settle_tags(objects, metadata)
+    update_tags(objects, metadata)
     return metadata
 
 

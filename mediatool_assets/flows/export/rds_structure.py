@@ -93,7 +93,7 @@ def _signed(objects: ObjectStore, key: str) -> ArchiveReader:
     archive = ArchiveReader(objects.open(key))
     version = Version.parse(archive.manifest.version)
     archives.authenticate(objects, key, "raw", version, archive)
-    if objects.trust.keys and objects.head(metadata_key(version)) is None:
+    if objects.signature_policy.keys and objects.head(metadata_key(version)) is None:
         raise NotAuthentic(
             f"{archive.source.name} is of a version that is not complete; use a complete one"
         )

@@ -1,7 +1,7 @@
 """Splits documents into the rows that they were made from: the reverse of the transform.
 
 Each document yields one row of its root table, one for every element embedded or folded in it, and
-a claim for every field that is copied from elsewhere. It uses none of the transform's code.
+and the value of every field that is copied from elsewhere. It uses none of the transform's code.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,12 +24,12 @@ IN_PLACE: list[Any] = [True, []]
 
 
 class RowSink(Protocol):
-    """Receives the rows and claims from documents."""
+    """Receives the rows and copied values from documents."""
 
     def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
         """Receive a row: its values, whether it is with its owner, and unexpected field names."""
 
-    def claim(self, slot: str, owner: Digest, says: str) -> None:
+    def copied_value(self, slot: str, owner: Digest, says: str) -> None:
         """Receive a copied field's value, as a text that is equal if the values are equal."""
 
 
@@ -97,7 +97,7 @@ class _AdditionReader:
             case AdditionVerb.FOLD:
                 self._folded(value, document)
             case _:
-                self._out.claim(self._slot, owner, self._says(value))
+                self._out.copied_value(self._slot, owner, self._says(value))
 
     def _embedded(self, items: Any, document: Any) -> None:
         wanted = self._told(document, self._owner)

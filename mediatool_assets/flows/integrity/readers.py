@@ -51,8 +51,8 @@ from mediatool_assets.flows.integrity.row_layout import (
     texts,
 )
 from mediatool_assets.flows.integrity.table_needs import TableNeeds
-from mediatool_assets.flows.load.id_ranges import Range
 from mediatool_assets.flows.ports import RowReader
+from mediatool_assets.flows.workers.id_ranges import IdRange
 
 _TOGETHER = 64  # documents decoded in one call: faster than one by one, with little memory
 
@@ -215,7 +215,7 @@ class DocumentShare:
     ``path`` is the prefix of its files' paths.
     """
 
-    range: Range | ArchivedDocuments
+    range: IdRange | ArchivedDocuments
     collection: DocumentCollection | None
     layouts: Mapping[str, RowLayout]
     sample: DailySample
@@ -264,7 +264,7 @@ def _disassembler(share: DocumentShare, out: RowSink) -> Callable[[Sequence[byte
 
 @dataclass(frozen=True, slots=True)
 class _DigestWriter:
-    """Writes the rows and claims from documents as digests."""
+    """Writes the rows and copied values from documents as digests."""
 
     read: ShareResult
     rows: DigestFiles
@@ -289,7 +289,7 @@ class _DigestWriter:
         for slot, columns in made.copies():
             self.copies.add_all(slot, columns)
 
-    def claim(self, slot: str, owner: Digest, says: str) -> None:
+    def copied_value(self, slot: str, owner: Digest, says: str) -> None:
         """Write a copied field."""
         if self.sample.includes(owner[0]):
             self.copies.add(slot, (*owner, says))
@@ -374,7 +374,7 @@ class _Finder:
         if len(self.found) < self.wanted.most:
             self.found.append((key, values, {}))
 
-    def claim(self, slot: str, owner: Digest, says: str) -> None:
+    def copied_value(self, slot: str, owner: Digest, says: str) -> None:
         """Ignore copies."""
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from mediatool_assets.domain.integrity import Defect, Line, RowFinding, referenced, share
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.shapes import is_unique
-from mediatool_assets.flows.complete import accounting
+from mediatool_assets.flows.complete import reconciliation
 from mediatool_assets.flows.integrity.context import ReportContext
 from mediatool_assets.flows.integrity.defects import keys_of
 from mediatool_assets.flows.integrity.digest_join import DigestJoin, Mismatch
@@ -55,8 +55,8 @@ def _expected(context: ReportContext, reference: CheckedReference) -> int | None
     fact, name = reference.counted
     transformed = context.transformed.store.required()
     if fact == "unresolved":
-        return accounting.unresolved(transformed).get(name, 0)
-    return accounting.homes(transformed).get(name, {}).get("orphans", 0)
+        return reconciliation.unresolved(transformed).get(name, 0)
+    return reconciliation.homes(transformed).get(name, {}).get("orphans", 0)
 
 
 def duplicate_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:

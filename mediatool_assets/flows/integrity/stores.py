@@ -30,7 +30,6 @@ from mediatool_assets.flows.integrity.readers import (
     read_documents,
     read_raw,
 )
-from mediatool_assets.flows.load.id_ranges import ranges
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget, Stores
 from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.verify.stores import (
@@ -41,6 +40,7 @@ from mediatool_assets.flows.verify.stores import (
     open_mongodb,
     open_postgres,
 )
+from mediatool_assets.flows.workers.id_ranges import id_ranges
 
 
 def read_stores(
@@ -215,7 +215,7 @@ def _read_live(
             )
             for name in explained | sizes
             for rows, size in [sizes.get(name, (0, 0))]
-            for cut in [ranges(documents, database, name, rows, size)]
+            for cut in [id_ranges(documents, database, name, rows, size)]
             for part in cut
         ]
         live.read = workers.read("mongodb", read_documents, live.shares)

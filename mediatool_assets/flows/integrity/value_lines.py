@@ -6,7 +6,7 @@ from functools import partial
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.integrity import Defect, Line, RowFinding, compared, equal, share
 from mediatool_assets.domain.outcome import Figure, Finding
-from mediatool_assets.flows.complete import accounting
+from mediatool_assets.flows.complete import reconciliation
 from mediatool_assets.flows.integrity.context import ReportContext
 from mediatool_assets.flows.integrity.defects import document_defects, keys_of
 from mediatool_assets.flows.integrity.digest_join import KINDS, DigestJoin, counts_of
@@ -53,7 +53,7 @@ def loss_lines(context: ReportContext) -> Iterator[Line]:
         return  # a sample does not count them all
     unknown, declared = context.raw.problem() or context.model_problem, {}
     try:
-        declared = accounting.losses(context.transformed.store.required())
+        declared = reconciliation.losses(context.transformed.store.required())
     except DamagedInput as error:
         unknown = unknown or str(error)
     compared_here = {t for t, layout in context.plan.layouts.items() if not layout.folded}

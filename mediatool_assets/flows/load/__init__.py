@@ -29,9 +29,9 @@ from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.member_names import metadata_member
 from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.id_ranges import IdRange, id_ranges
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
@@ -296,7 +296,7 @@ def reread(
     shares = [
         share
         for name, member in members.items()
-        for share in ranges(documents, database, name, member.rows, member.bytes)
+        for share in id_ranges(documents, database, name, member.rows, member.bytes)
     ]
     found = dict.fromkeys(members, Fingerprint())
     done, total = 0, sum(member.rows for member in members.values())
@@ -308,7 +308,7 @@ def reread(
     return found
 
 
-def _fingerprint(share: Range) -> Fingerprint:
+def _fingerprint(share: IdRange) -> Fingerprint:
     """In a worker: return the fingerprint of a range as mongod returns it."""
     found = Fingerprint()
     for batch in share.read():

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from mediatool_assets.archive.joining import JoiningSink
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
-from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.keys import DatabaseNames
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.restore_record import Marker
@@ -82,7 +82,7 @@ class ArchiveStore(Protocol):
     """The part of a bucket's interface needed to read one archive and write another."""
 
     @property
-    def trust(self) -> Trust:
+    def signature_policy(self) -> SignaturePolicy:
         """The public keys that are trusted to sign versions."""
 
     @property
@@ -166,7 +166,7 @@ class DocumentStore(Protocol):
         one, the load or removal is dead.
         """
 
-    def drop(self, database: str, protection: Protection = unprotected) -> None:
+    def drop(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """Drop the database, if it exists.
 
         ``protection`` is called once the removal is announced in the database. If it returns a
@@ -249,7 +249,7 @@ class RowWriter(Protocol):
         A text with several statements is never executed.
         """
 
-    def settle(self, schema: str, empty: Collection[str]) -> None:
+    def analyze_and_refresh(self, schema: str, empty: Collection[str]) -> None:
         """Collect statistics, and refresh all materialized views except those in ``empty``."""
 
 

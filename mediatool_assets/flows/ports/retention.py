@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, Protocol
 
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.retention_inventory import FoundDatabase
 
 
@@ -21,7 +21,7 @@ class DatabaseServer(Protocol):
     def databases(self) -> Iterator[FoundDatabase]:
         """The databases with the name of a version, in order of name."""
 
-    def remove(self, database: str, protection: Protection = unprotected) -> None:
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """Remove a database, if it exists. Raises CheckFailed, Refused.
 
         ``protection`` is called right before that, on MongoDB once the removal is announced. If it

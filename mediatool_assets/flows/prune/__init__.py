@@ -14,7 +14,7 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.lifecycle import below, configuration
 from mediatool_assets.domain.errors import AlreadyExists, MediatoolError, Refused
 from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
 from mediatool_assets.domain.signing import SigningKey
@@ -137,7 +137,7 @@ def _hide(stores: Pruning, drop: Decision) -> None:
 
 def _drop(stores: Pruning, drop: Decision) -> None:
     """Delete one thing that the plan drops."""
-    protection = unprotected if drop.kind == "sanitized" else _protection(stores, drop)
+    protection = never_protected if drop.kind == "sanitized" else _protection(stores, drop)
     _refuse_protected(drop, protection)
     for key in drop.keys:
         stores.deletion.remove(key)
@@ -146,7 +146,7 @@ def _drop(stores: Pruning, drop: Decision) -> None:
             server.remove(drop.name, protection)
 
 
-def _protection(stores: Pruning, drop: Decision) -> Protection:
+def _protection(stores: Pruning, drop: Decision) -> ProtectionCheck:
     """Checks whether somebody has marked or completed the version since the plan was made."""
 
     def why_kept() -> str | None:
@@ -157,7 +157,7 @@ def _protection(stores: Pruning, drop: Decision) -> Protection:
     return why_kept
 
 
-def _refuse_protected(drop: Decision, protection: Protection) -> None:
+def _refuse_protected(drop: Decision, protection: ProtectionCheck) -> None:
     if (reason := protection()) is not None:
         raise Refused(f"{drop.name} is kept: since the plan was made, it was {reason}")
 

@@ -8,7 +8,7 @@ from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.key_search import KeySearch, Values
+from mediatool_assets.flows.query.key_search import KeySearch, RowValues
 from mediatool_assets.flows.query.session import QuerySession
 
 
@@ -34,7 +34,7 @@ class RowHistory:
     """
 
     table: str
-    key: Values
+    key: RowValues
     versions: tuple[str, ...]
     present: tuple[str, ...]
     events: tuple[RowEvent, ...]
@@ -56,7 +56,7 @@ def row_history(session: QuerySession, table: str, key: str) -> RowHistory:
         raise NotFound(f"no version has a table {table}; {suggestion(table, known)}")
     wanted = _key(described[-1][1].table, key)
     search = KeySearch(session.connection, session.cache, wanted)
-    found: dict[Version, Values] = {}
+    found: dict[Version, RowValues] = {}
     reporters = [session.reporter(version, rows.member) for version, rows in described]
     for (version, rows), reporter in zip(described, reporters, strict=True):
         matching = search.rows(rows, reporter)
@@ -98,7 +98,7 @@ def _as_printed(column: Column, value: str) -> str:
     return value.lower() if column.base == "uuid" else value
 
 
-def _events(versions: Sequence[Version], found: Mapping[Version, Values]) -> Iterator[RowEvent]:
+def _events(versions: Sequence[Version], found: Mapping[Version, RowValues]) -> Iterator[RowEvent]:
     for before, after in pairwise([None, *versions]):
         assert after is not None  # noqa: S101  # only the first of all is None
         old = found.get(before) if before is not None else None

@@ -19,7 +19,7 @@ from mediatool_assets.flows.query.reading import BytesRead, StoredRows, nothing
 from mediatool_assets.flows.query.session import refused_by_duckdb
 from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
-Values = Mapping[str, str | None]
+RowValues = Mapping[str, str | None]
 """A row: each column's value as text; null is None."""
 
 _AS_WRITTEN = frozenset(
@@ -52,7 +52,7 @@ class KeySearch:
     _seen: dict[str, list[bytes]] = field(default_factory=dict)
     """The rows with the key, by the digest of their block."""
 
-    def rows(self, rows: StoredRows, progress: BytesRead = nothing) -> list[Values]:
+    def rows(self, rows: StoredRows, progress: BytesRead = nothing) -> list[RowValues]:
         """The rows of this version; raises BadArchive if it does not match its manifest."""
         if not self.key.keys() <= {column.name for column in rows.table.columns}:
             return []
@@ -71,7 +71,7 @@ class KeySearch:
             for name, value in self.key.items()
         )
 
-    def _in_parquet(self, rows: StoredRows, progress: BytesRead) -> list[Values]:
+    def _in_parquet(self, rows: StoredRows, progress: BytesRead) -> list[RowValues]:
         file = self.cache.file(self.connection, rows, progress)
         names = dict(zip((c.name for c in rows.table.columns), rows.columns, strict=True))
         condition = " AND ".join(

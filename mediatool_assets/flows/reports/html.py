@@ -21,7 +21,7 @@ from mediatool_assets.domain.page import (
     Number,
     OutcomeCell,
     Page,
-    Part,
+    PageElement,
 )
 from mediatool_assets.flows.reports import charts
 from mediatool_assets.flows.reports.escaping import escape
@@ -66,30 +66,30 @@ def _file(page: Page) -> Iterator[str]:
     for number, section in enumerate(sections):
         yield f"<section aria-labelledby='s{number}'>"
         yield f"<h2 id='s{number}'>{escape(section.title)}</h2>"
-        yield from (_part(part, section.title) for part in section.shown)
+        yield from (_element(element, section.title) for element in section.shown)
         yield "</section>"
     yield f"</main><script>\n{_SCRIPT}</script></body></html>\n"
 
 
-def _part(part: Part, title: str) -> str:  # noqa: PLR0911  # one for each kind
-    """A part under a title, which is its label for screen readers."""
-    match part:
+def _element(element: PageElement, title: str) -> str:  # noqa: PLR0911  # one for each kind
+    """An element under a title, which is its label for screen readers."""
+    match element:
         case str():
-            return _paragraph(part)
+            return _paragraph(element)
         case Grid():
-            return _grid(part, title)
+            return _grid(element, title)
         case BarChart():
-            return charts.bars(part)
+            return charts.bars(element)
         case LineChart():
-            return charts.line(part)
+            return charts.line(element)
         case Items(texts, code):
             lines = map(escape, texts)
             return f"<pre><code>{chr(10).join(lines)}</code></pre>" if code else _list(lines)
         case Calendar():
-            return _calendar(part)
-        case Folded(name, says, parts, is_open):
+            return _calendar(element)
+        case Folded(name, says, elements, is_open):
             summary = f"<b>{escape(name)}</b> <span class='dim'>{escape(says)}</span>"
-            inner = "".join(_part(each, name) for each in parts if each)
+            inner = "".join(_element(each, name) for each in elements if each)
             return f"<details{' open' * is_open}><summary>{summary}</summary>{inner}</details>"
 
 

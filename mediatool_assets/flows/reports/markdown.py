@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from mediatool_assets.domain.page import Folded, Grid, Items, Page, Part
+from mediatool_assets.domain.page import Folded, Grid, Items, Page, PageElement
 from mediatool_assets.domain.printable import visible
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>|#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
@@ -11,7 +11,7 @@ _ROWS = 100  # maximum rows of a table; the JSON and the HTML report have all
 
 
 def markdown(page: Page) -> str:
-    """The page without its charts and the parts that are only for HTML."""
+    """The page without its charts and the elements that are only for HTML."""
     lines = [f"# {escaped(page.title)}: {escaped(page.verdict)}", "", escaped(page.headline)]
     lines += map(escaped, page.small)
     if page.cards:
@@ -19,7 +19,7 @@ def markdown(page: Page) -> str:
             Grid(("", "", ""), [(card.name, card.value, card.change) for card in page.cards])
         )
     for section in page.shown("summary", "report"):
-        found = [line for part in section.shown for line in _part(part)]
+        found = [line for element in section.shown for line in _element(element)]
         lines += ["", f"## {escaped(section.title)}", *found] if found else []
     return "\n".join(lines) + "\n"
 
@@ -29,18 +29,18 @@ def escaped(text: str) -> str:
     return visible(_SPECIAL.sub(r"\\\1", " ".join(text.split())))
 
 
-def _part(part: Part) -> Iterator[str]:
-    match part:
+def _element(element: PageElement) -> Iterator[str]:
+    match element:
         case str():
-            yield from ("", escaped(part))
+            yield from ("", escaped(element))
         case Grid():
-            yield from _grid(part)
+            yield from _grid(element)
         case Items(texts, code):
             yield ""
             yield from (f"    {visible(text)}" if code else f"- {escaped(text)}" for text in texts)
-        case Folded(title, says, parts):
+        case Folded(title, says, elements):
             yield from ("", f"### {escaped(title)}", "", escaped(says))
-            yield from (line for each in parts if each for line in _part(each))
+            yield from (line for each in elements if each for line in _element(each))
         case _:
             return
 

@@ -25,12 +25,12 @@ from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore, Restoration, RestoreTarget, RowWriter
 from mediatool_assets.flows.restore.postgres_workers import (
+    AnalyzeShare,
     IndexBuild,
     RestoreShare,
-    SchemaSettling,
     add_keys,
+    analyze_and_refresh,
     copy_share,
-    settle,
 )
 from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.restore.result import Restored, own_name
@@ -96,11 +96,13 @@ def restore_postgres(
         work.set_sequences(run.schema)
         with (
             work.source(run.schema.name).snapshot() as snapshot,
-            in_order(workspace.executor, settle, [run.settling(work.writer)]) as settled,
+            in_order(
+                workspace.executor, analyze_and_refresh, [run.analyze_share(work.writer)]
+            ) as analyzed,
         ):
             run.compare_structure(snapshot.schema)
             fingerprints = reread(snapshot, workspace.executor, run.tables, workspace.progress)
-            list(settled)
+            list(analyzed)
         run.compare_rows({table: str(found) for table, found in fingerprints.items()})
         rows = {table.name: run.members[table.name].rows for table in run.tables}
         work.mark(
@@ -184,10 +186,10 @@ class _Restore:
         others = self._skips.others(self.schema, self.script.skipped)
         return tuple(dict.fromkeys([*self.script.left_out, *keys, *others]))
 
-    def settling(self, writer: RowWriter) -> SchemaSettling:
+    def analyze_share(self, writer: RowWriter) -> AnalyzeShare:
         """The work that remains when all rows, keys and indexes exist."""
         empty = {*self.schema.unpopulated, *self._skips.unfilled(self.schema)}
-        return SchemaSettling(writer, self.schema.name, tuple(sorted(empty)))
+        return AnalyzeShare(writer, self.schema.name, tuple(sorted(empty)))
 
     @property
     def content(self) -> str:

@@ -1,4 +1,4 @@
-"""Worker functions of a restore to PostgreSQL: copy rows, build keys and indexes, settle."""
+"""Worker functions of a restore to PostgreSQL: copy rows, build keys and indexes, analyze."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def add_keys(share: IndexBuild) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaSettling:
+class AnalyzeShare:
     """A schema with all rows, keys and indexes, and the views that are not to be refreshed."""
 
     writer: RowWriter
@@ -37,9 +37,9 @@ class SchemaSettling:
     empty: tuple[str, ...]
 
 
-def settle(share: SchemaSettling) -> None:
+def analyze_and_refresh(share: AnalyzeShare) -> None:
     """In a worker: collect statistics and refresh the schema's materialized views."""
-    share.writer.settle(share.schema, share.empty)
+    share.writer.analyze_and_refresh(share.schema, share.empty)
 
 
 @dataclass(frozen=True, slots=True)

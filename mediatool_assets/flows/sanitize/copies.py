@@ -9,7 +9,7 @@ import msgspec
 
 from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.writer import Sink
-from mediatool_assets.domain.authenticity import EVERYBODY, Trust
+from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, archive_key
@@ -110,9 +110,9 @@ class SanitizedCopy:
     database_names: DatabaseNames = AS_DESCRIBED
 
     @property
-    def trust(self) -> Trust:
+    def signature_policy(self) -> SignaturePolicy:
         """No key: the copy was authenticated before, and nothing else is read from a bucket."""
-        return EVERYBODY
+        return ACCEPT_ALL
 
     def uri(self, key: str) -> str:  # noqa: ARG002  # the copy is the only archive
         """The location of the copy, for any key."""

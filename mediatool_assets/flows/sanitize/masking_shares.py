@@ -21,7 +21,7 @@ from mediatool_assets.domain.masking.masker import REDACTED, Masker
 from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.masking.texts import parsed
-from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.masking.types import ColumnValues, TypeFamily
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.sanitize.search import (
     NAMES,
@@ -160,8 +160,8 @@ class _ColumnWork:
         self._where = f"{table.name}.{column.name}"
         self._rule = rule
         self._mask: Mask | None = column_mask(masker, rule, self._where, column)
-        self._family = Values.of(column).family
-        self._is_document = self._family in (Family.JSON, Family.JSONB)
+        self._family = ColumnValues.of(column).family
+        self._is_document = self._family in (TypeFamily.JSON, TypeFamily.JSONB)
         self._found: dict[tuple[str, int], tuple[MaskingRule, set[str]]] = {}
         self._gather: Gather = (
             document_gatherer(path_tree(rule), rule.otherwise or NAMES, self._place)
@@ -199,7 +199,7 @@ class _ColumnWork:
             return
         if self._is_document and isinstance(value, str):
             value = parsed(value)
-        elif self._family is Family.BYTES:
+        elif self._family is TypeFamily.BYTES:
             value = _readable(value)
         self._gather(value)
 
@@ -224,8 +224,8 @@ def _readable(value: object) -> object:
 
 _SEARCHED = frozenset(
     {
-        Family.TEXT, Family.UUID, Family.JSON, Family.JSONB, Family.ENUM, Family.OTHER,
-        Family.BYTES,
+        TypeFamily.TEXT, TypeFamily.UUID, TypeFamily.JSON, TypeFamily.JSONB, TypeFamily.ENUM,
+        TypeFamily.OTHER, TypeFamily.BYTES,
     }
 )  # fmt: skip
 """Columns of numbers and times are not searched: they are equal by chance."""

@@ -20,10 +20,10 @@ DOCUMENT_BYTES = 16 * 1024 * 1024
 _Leaf = tuple[str, str, Convert | None]
 """Dotted field, column and converter. Values that are not columns are under ``added_key``."""
 
-Part = tuple[str, str, Convert | None, "Plan | None"]
+FieldPlan = tuple[str, str, Convert | None, "Plan | None"]
 """Field, column and converter of a value, or a field and the plan of its group."""
 
-Plan = tuple[Part, ...]
+Plan = tuple[FieldPlan, ...]
 
 
 def added_key(field: str) -> str:

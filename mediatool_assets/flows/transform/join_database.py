@@ -52,7 +52,7 @@ class JoinDatabase:
             spools.reach(connection)
             yield cls(connection, scratch)
 
-    def bring(self, need: GatherRequest, files: Sequence[str]) -> None:
+    def add_table(self, need: GatherRequest, files: Sequence[str]) -> None:
         """Make a gathered table known."""
         if not files:
             empty = self._new()
@@ -61,19 +61,19 @@ class JoinDatabase:
         listed = ", ".join(map(literal, files))
         self._run(f"CREATE VIEW {_table(need.table)} AS FROM read_parquet([{listed}])")
 
-    def members(self, table: Table, within: range | None = None) -> str:
+    def root_rows(self, table: Table, within: range | None = None) -> str:
         """``(root, o)`` of a table whose rows are root documents: all, or these ordinals."""
         return self._write(f"SELECT o AS root, o FROM {_table(table)} {_among(within)}", "o")
 
-    def members_of(self, orphans: str, within: range | None = None) -> str:
+    def orphan_rows(self, orphans: str, within: range | None = None) -> str:
         """``(root, o)`` of the orphans: rows without a document to be embedded in."""
         return self._write(f"SELECT o AS root, o FROM {_file(orphans)} {_among(within)}", "o")
 
-    def members_within(self, placed: str, members: str) -> str:
-        """``(root, o)`` of the embedded rows of the documents that have ``members``."""
+    def embedded_rows(self, placed: str, rows: str) -> str:
+        """``(root, o)`` of the embedded rows of the documents that have ``rows``."""
         return self._write(
             f"SELECT m.root, p.child AS o FROM {_file(placed)} p "
-            f"JOIN {_file(members)} m ON m.o = p.owner",
+            f"JOIN {_file(rows)} m ON m.o = p.owner",
             "root, o",
         )
 
@@ -122,17 +122,17 @@ class JoinDatabase:
             f"SELECT c.o FROM {table} c ANTI JOIN {_file(placed)} p ON p.child = c.o", "o"
         )
 
-    def embedded(self, placed: str, members: str) -> str:
+    def embed_slot(self, placed: str, rows: str) -> str:
         """The slot of an embedded or folded table."""
         return self._write(
             f"SELECT m.root, p.owner, p.position, p.child, 0 AS unresolved, p.ambiguous "
-            f"FROM {_file(placed)} p JOIN {_file(members)} m ON m.o = p.owner",
+            f"FROM {_file(placed)} p JOIN {_file(rows)} m ON m.o = p.owner",
             "root, owner, position",
         )
 
-    def looked_up(self, added: AddedField, owner: Table, members: str) -> str:
+    def lookup_slot(self, added: AddedField, owner: Table, rows: str) -> str:
         """The slot of a look_up: one row for a reference, or for each element of an array."""
-        current = self._start(added.path[0], owner, members)
+        current = self._start(added.path[0], owner, rows)
         for position, arrow in enumerate(added.path):
             following = added.path[position + 1] if position + 1 < len(added.path) else None
             picked = _keys("u", following) if following else "u.o AS child"
@@ -146,10 +146,10 @@ class JoinDatabase:
             )
         return self._write(current, "root, owner, position")
 
-    def united(self, added: AddedField, owner: Table, members: str) -> str:
+    def union_slot(self, added: AddedField, owner: Table, rows: str) -> str:
         """The slot of a union: each row once, in the order of the rows or elements before it."""
         *before, last = added.path
-        current = self._walk(before, last, owner, members)
+        current = self._walk(before, last, owner, rows)
         side = "LEFT JOIN" if last.unique else "JOIN"
         key = " || ',' || ".join(f"c.k{i}" for i in range(len(last.keys)))
         return self._write(
@@ -160,10 +160,10 @@ class JoinDatabase:
             "root, owner, position, child",
         )
 
-    def counted(self, added: AddedField, owner: Table, members: str) -> str:
+    def count_slot(self, added: AddedField, owner: Table, rows: str) -> str:
         """The slot of a count: how many different rows the path reaches."""
         *before, last = added.path
-        current = self._walk(before, last, owner, members)
+        current = self._walk(before, last, owner, rows)
         return self._write(
             f"SELECT c.root, c.owner, 0 AS position, count(DISTINCT u.o) AS child, "
             f"0 AS unresolved, 0 AS ambiguous FROM ({current}) c "
@@ -171,10 +171,10 @@ class JoinDatabase:
             "root, owner",
         )
 
-    def _walk(self, before: Sequence[Arrow], last: Arrow, owner: Table, members: str) -> str:
+    def _walk(self, before: Sequence[Arrow], last: Arrow, owner: Table, rows: str) -> str:
         """All rows that a path reaches before its last arrow: root, owner and that arrow's keys."""
         steps = [*before, last]
-        current = self._start(steps[0], owner, members)
+        current = self._start(steps[0], owner, rows)
         for arrow, following in pairwise(steps):
             source = self._unnested(following, arrow.table)
             current = (
@@ -183,13 +183,13 @@ class JoinDatabase:
             )
         return current
 
-    def _start(self, arrow: Arrow, owner: Table, members: str) -> str:
+    def _start(self, arrow: Arrow, owner: Table, rows: str) -> str:
         """The owner's rows with the keys of the first arrow."""
         position = "e.position" if arrow.each else "0"
         return (
             f"SELECT m.root, e.o AS owner, {position} AS position, "
             f"{_keys('e', arrow)}, 0 AS unresolved, 0 AS ambiguous "
-            f"FROM {self._unnested(arrow, owner)} e JOIN {_file(members)} m ON m.o = e.o"
+            f"FROM {self._unnested(arrow, owner)} e JOIN {_file(rows)} m ON m.o = e.o"
         )
 
     def _unnested(self, arrow: Arrow, owner: Table) -> str:

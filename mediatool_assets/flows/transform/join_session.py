@@ -53,18 +53,18 @@ class GatheredColumns:
     @contextmanager
     def database(self, scratch: Path) -> Iterator[JoinDatabase]:
         """A database with all gathered tables."""
-        with JoinDatabase.opened(self.spools, scratch, self.memory) as bench:
+        with JoinDatabase.opened(self.spools, scratch, self.memory) as database:
             for need in self.needs:
                 slices = self.tables.get(need.table.name, ())
-                bench.bring(need, [piece.file for piece in slices])
-            yield bench
+                database.add_table(need, [piece.file for piece in slices])
+            yield database
 
 
 @dataclass
 class JoinSession:
     """The joins in one database: of all rows, or of some rows of one collection."""
 
-    bench: JoinDatabase
+    database: JoinDatabase
     slots: dict[str, str] = field(default_factory=dict)
     placements: dict[str, tuple[AddedField, str]] = field(default_factory=dict)
 
@@ -76,10 +76,10 @@ class JoinSession:
         for collection in sorted(collections, key=lambda c: c.orphans_of is not None):
             orphans = None
             if collection.orphans_of is not None:
-                orphans = self.bench.orphans(*self.placements[collection.orphans_of])
+                orphans = self.database.orphans(*self.placements[collection.orphans_of])
                 only[collection.name] = orphans
             if not collection.shape.key:
-                occurrences = self.bench.occurrences(collection.shape.table)
+                occurrences = self.database.occurrences(collection.shape.table)
                 self.slots[f"{collection.name}.{OCCURRENCE}"] = occurrences
             if collection.shape.additions:
                 self.collection(collection, orphans)
@@ -94,26 +94,26 @@ class JoinSession:
     ) -> None:
         """The slots of a collection, of all documents or of those whose rows are ``within``."""
         if orphans is not None:
-            members = self.bench.members_of(orphans, within)
+            rows = self.database.orphan_rows(orphans, within)
         else:
-            members = self.bench.members(collection.shape.table, within)
-        self._shape(collection.name, collection.shape, members, some=within is not None)
+            rows = self.database.root_rows(collection.shape.table, within)
+        self._shape(collection.name, collection.shape, rows, some=within is not None)
 
-    def _shape(self, place: str, shape: DocumentShape, members: str, *, some: bool) -> None:
+    def _shape(self, place: str, shape: DocumentShape, rows: str, *, some: bool) -> None:
         owner: Table = shape.table
         for added in shape.additions:
             slot = f"{place}.{added.field}"
             match added.verb:
                 case AdditionVerb.LOOK_UP:
-                    self.slots[slot] = self.bench.looked_up(added, owner, members)
+                    self.slots[slot] = self.database.lookup_slot(added, owner, rows)
                 case AdditionVerb.UNION:
-                    self.slots[slot] = self.bench.united(added, owner, members)
+                    self.slots[slot] = self.database.union_slot(added, owner, rows)
                 case AdditionVerb.COUNT:
-                    self.slots[slot] = self.bench.counted(added, owner, members)
+                    self.slots[slot] = self.database.count_slot(added, owner, rows)
                 case _:
-                    placed = self.bench.place(added, owner, members if some else None)
+                    placed = self.database.place(added, owner, rows if some else None)
                     self.placements[slot] = added, placed
-                    self.slots[slot] = self.bench.embedded(placed, members)
+                    self.slots[slot] = self.database.embed_slot(placed, rows)
                     if added.shape is not None and added.shape.additions:
-                        within = self.bench.members_within(placed, members)
+                        within = self.database.embedded_rows(placed, rows)
                         self._shape(slot, added.shape, within, some=some)

@@ -57,9 +57,9 @@ class OrphanSelection(NamedTuple):
 def find_orphans(share: OrphanSelection) -> str:
     """In a worker: the orphans."""
     with scratch_folder() as folder:
-        with share.gathered.database(folder) as bench:
-            placed = bench.place(share.added, share.owner)
-            orphans = bench.orphans(share.added, placed)
+        with share.gathered.database(folder) as database:
+            placed = database.place(share.added, share.owner)
+            orphans = database.orphans(share.added, placed)
         return _stage(share.gathered, orphans)
 
 
@@ -101,13 +101,13 @@ class JoinShare(NamedTuple):
 def find_slots(share: JoinShare) -> dict[str, str]:
     """In a worker: the slots, by name."""
     with scratch_folder() as folder:
-        with share.gathered.database(folder) as bench:
+        with share.gathered.database(folder) as database:
             if share.bucket is not None:
                 table = share.collection.shape.table
                 slot = f"{share.collection.name}.{OCCURRENCE}"
-                found = {slot: bench.occurrences(table, *share.bucket)}
+                found = {slot: database.occurrences(table, *share.bucket)}
             else:
-                joining = JoinSession(bench)
+                joining = JoinSession(database)
                 joining.collection(share.collection, share.orphans, share.ordinals)
                 found = joining.slots
         return {slot: _stage(share.gathered, file) for slot, file in found.items()}

@@ -17,7 +17,7 @@ def read_signature(
 ) -> tuple[Authenticity, StoreReading | None]:
     """Compare metadata and archives with the signature; returns None if no key is trusted."""
     found = stored.authenticity_of(run.objects, run.version)
-    if not run.objects.trust.keys:
+    if not run.objects.signature_policy.keys:
         return found, None
     reading = StoreReading("authenticity", run.objects.uri(metadata_key(run.version)))
     reading.total = reading.checked = 1

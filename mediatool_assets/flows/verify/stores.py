@@ -21,7 +21,7 @@ from mediatool_assets.domain.outcome import Outcome, outcome_of, worst
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.domain.verdict import Check, Part
+from mediatool_assets.domain.verdict import Check, CheckedPart
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
@@ -60,7 +60,7 @@ class StoreReading:
     ``checked`` of ``total`` blocks, tables or collections were read, ``bytes`` uncompressed.
     """
 
-    part: Part
+    part: CheckedPart
     thing: str
     status: Outcome = "passed"
     problems: list[str] = field(default_factory=list)

@@ -82,7 +82,7 @@ def authenticate(
     sanitized copy by an object beside it. A copy may be in the place of a raw archive, in a bucket
     without the version's metadata.
     """
-    if not objects.trust.keys:
+    if not objects.signature_policy.keys:
         return
     is_copy = archive.manifest.kind == "sanitized" and (
         kind == "sanitized" or objects.head(metadata_key(version)) is None
@@ -101,7 +101,7 @@ def authenticate(
 
 def accept(objects: ArchiveStore, found: Authenticity, uri: str) -> None:
     """Raise NotAuthentic if the result may not be read; the only place that decides this."""
-    if objects.trust.refuses(found):
+    if objects.signature_policy.refuses(found):
         unsigned = found.status in ("unsigned", "unfinished")
         step = "; or read it with --allow-unsigned" if unsigned else ""
         raise NotAuthentic(f"{uri}: {found}; use another version{step}")
@@ -118,7 +118,7 @@ def _authenticity_of_copy(
         signed = decoded(source.read(0, source.size), Signed)
     except msgspec.MsgspecError as error:
         raise DamagedInput(f"{source.name} cannot be read ({error})") from error
-    return copy_authenticity(signed, version, digest, objects.trust)
+    return copy_authenticity(signed, version, digest, objects.signature_policy)
 
 
 def authenticity_of(objects: ArchiveStore, version: Version) -> Authenticity:
@@ -128,7 +128,7 @@ def authenticity_of(objects: ArchiveStore, version: Version) -> Authenticity:
     except NotFound:
         return Authenticity("unfinished", f"{version} has no metadata, so it is not complete")
     try:
-        return authenticity(source.read(0, source.size), version, objects.trust)
+        return authenticity(source.read(0, source.size), version, objects.signature_policy)
     except msgspec.MsgspecError as error:
         raise DamagedInput(f"{source.name} cannot be read ({error})") from error
 

@@ -68,8 +68,8 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
     are trusted and none of them signed it.
     """
     metadata, data = unproven(objects, version)
-    if objects.trust.keys:
-        found = authenticity(data, version, objects.trust)
+    if objects.signature_policy.keys:
+        found = authenticity(data, version, objects.signature_policy)
         archives.accept(objects, found, objects.uri(metadata_key(version)))
     return metadata
 
@@ -109,7 +109,7 @@ def raw_archive(objects: ObjectStore, version: Version) -> Bytes:
     read(objects, version)
     key = archive_key("raw", version)
     source = objects.open(key)
-    if objects.trust.keys:
+    if objects.signature_policy.keys:
         archives.authenticate(objects, key, "raw", version, ArchiveReader(source))
     return source
 

@@ -189,7 +189,10 @@ def _odd(
 ) -> Iterator[str]:
     """The problems of one entry, which follows ``last``."""
     name = f"entry {number} ({statement.version})"
-    if objects.trust.keys and (problem := signature_problem(signed, objects.trust)) is not None:
+    if (
+        objects.signature_policy.keys
+        and (problem := signature_problem(signed, objects.signature_policy)) is not None
+    ):
         yield f"{name}: {problem}"
     if statement.number != number:
         yield f"{name} says that it is entry {statement.number}"
@@ -221,7 +224,7 @@ def _misfit(
     try:
         data, _ = objects.get(metadata_key(version))
         proof = metadata_file.decode(data).proof
-        found = authenticity(data, version, objects.trust)
+        found = authenticity(data, version, objects.signature_policy)
     except NotFound:
         return None  # deleted while the chain was read
     except (msgspec.MsgspecError, DamagedInput) as error:
@@ -229,7 +232,7 @@ def _misfit(
     known = [signed for signed, statement in entries if statement.entry == "version"]
     if proof is None:
         return "forged: its signature was taken away" if known else _UNSIGNED
-    if objects.trust.keys and objects.trust.refuses(found):
+    if objects.signature_policy.keys and objects.signature_policy.refuses(found):
         return str(found)
     if proof not in known:
         return "its signature is not that of its entry: one of them was replaced, or left out"

@@ -58,7 +58,7 @@ def _listed(
         **msgspec.structs.asdict(entry),
         rows=rows,
         size_bytes=size,
-        verdict=verdict.verdict if verdict else None,
+        verdict=verdict.outcome if verdict else None,
         verified=verdict.at if verdict else None,
         sample=verdict.sample if verdict else None,
     )

@@ -101,7 +101,7 @@ def _change(
     after = marks.change(objects, edit)
     named = set() if version is None else {str(version)}
     for name in named | (before.protected ^ after.protected):
-        _tag(objects, Version.parse(name), marks.settle_tags)
+        _tag(objects, Version.parse(name), marks.update_tags)
     register(objects)
     write_local_registry(objects, local)
     return after

@@ -74,7 +74,7 @@ def spare(objects: ObjectStore, metadata: Metadata) -> None:
             _tag(objects, key, {})
 
 
-def settle_tags(objects: ObjectStore, metadata: Metadata) -> None:
+def update_tags(objects: ObjectStore, metadata: Metadata) -> None:
     """Tag a test version's objects for the bucket's deletion rule, or ``spare`` a kept version.
 
     By the marks as they are in the bucket, which are read again at the end: of writers at once, the
@@ -83,17 +83,17 @@ def settle_tags(objects: ObjectStore, metadata: Metadata) -> None:
     """
     if metadata.purpose != "testing":
         return
-    settled: bool | None = None
+    tagged: bool | None = None
     while (found := known(objects)) is not None:
         is_free = found.protection(metadata.version) is None
-        if is_free == settled:
+        if is_free == tagged:
             return
         if is_free:
             for key in keys_of(metadata.version, objects.database_names):
                 _tag(objects, key, dict([TESTING]))
         else:
             spare(objects, metadata)
-        settled = is_free
+        tagged = is_free
 
 
 def _tag(objects: ObjectStore, key: str, tags: dict[str, str]) -> None:

@@ -61,7 +61,7 @@ def keep_newest_last(objects: ObjectStore) -> bool:
     data, etag = objects.get(newest.key)
     objects.put(newest.key, data, replacing=etag)
     with suppress(msgspec.MsgspecError):  # readers report that it is damaged
-        marks.settle_tags(objects, metadata_file.decode(data))
+        marks.update_tags(objects, metadata_file.decode(data))
     return False
 
 

@@ -107,7 +107,7 @@ def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
     not tried again. Raises Unreachable and, from the body, the errors of ``translated``.
     """
     with translated(instance(url)), connect(parameters(url)) as connection:
-        settle(connection, _SESSION | {"lock_timeout": lock_timeout})
+        configure(connection, _SESSION | {"lock_timeout": lock_timeout})
         yield connection
 
 
@@ -123,7 +123,7 @@ def connect(given: dict[str, str]) -> Connection:
     return retrying(psycopg.connect, info, autocommit=True, prepare_threshold=None)
 
 
-def settle(connection: Connection, settings: dict[str, str]) -> None:
+def configure(connection: Connection, settings: dict[str, str]) -> None:
     """Set those of the settings that this server knows."""
     connection.execute(
         "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) s (name, value)"

@@ -8,7 +8,7 @@ from psycopg import errors, sql
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.keys import AS_DESCRIBED, version_of_database
-from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
@@ -63,7 +63,7 @@ class PostgresDatabases:
                         sanitized=sanitized,
                     )
 
-    def remove(self, database: str, protection: Protection = unprotected) -> None:
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
         """Remove a database of a version; raises CheckFailed if it is in use."""
         found = {each.name: each for each in self.databases()}.get(database)
         if found is None:
@@ -100,7 +100,7 @@ def _state(name: str, comment: str | None) -> DatabaseState:
         return "foreign"
     if name.endswith(REPLACED):
         return "unfinished"
-    return "complete" if marker.complete or marker.content else "part"
+    return "complete" if marker.complete or marker.content else "partial"
 
 
 def _busy(connection: Connection, name: str, sessions: int) -> str | None:

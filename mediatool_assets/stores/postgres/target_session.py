@@ -12,10 +12,10 @@ from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Unreacha
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import (
     Connection,
+    configure,
     connect,
     parameters,
     said,
-    settle,
 )
 
 VARIABLE = "MEDIATOOL_RESTORE_POSTGRES_URL"
@@ -49,7 +49,7 @@ def session(url: Url, database: str | None = None, doing: str = "") -> Iterator[
     given = parameters(url, VARIABLE) | ({"dbname": database} if database is not None else {})
     where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
     with translated(f"{where}: {doing}" if doing else where), connect(given) as connection:
-        settle(connection, _SESSION)
+        configure(connection, _SESSION)
         yield connection
 
 

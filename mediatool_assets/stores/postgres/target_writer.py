@@ -78,7 +78,7 @@ class PostgresWriter:
                 with translated(self.database, makes):
                     connection.execute(text.encode(), binary=True)
 
-    def settle(self, schema: str, empty: Collection[str]) -> None:
+    def analyze_and_refresh(self, schema: str, empty: Collection[str]) -> None:
         """Gather statistics, and refresh the materialized views except the ``empty`` ones."""
         with session(self.url, self.database, "ANALYZE") as connection:
             connection.execute("ANALYZE")

@@ -23,7 +23,7 @@ from mediatool_assets.defs.namespace import PLAIN
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
-from mediatool_assets.defs.resources import Platform as Servers
+from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.errors import BadValue, Unreachable
 from mediatool_assets.domain.punctuality import Timetable
@@ -107,7 +107,7 @@ DEFINITIONS = dg.Definitions(
             dg.AssetSelection.assets(made) - dg.AssetSelection.checks(check_on_time),
         )
     ],
-    resources={"platform": Servers()},
+    resources={"servers": ServersResource()},
     schedules=[daily_export_schedule(PLAIN, Timetable())],
     sensors=[alert_sensor],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from mediatool_assets.domain.masking.json_paths import document_mask, path_tree
 from mediatool_assets.domain.masking.rules import REDACT, MaskingRule, MaskingVerb, Rules
-from mediatool_assets.domain.masking.types import Values
+from mediatool_assets.domain.masking.types import ColumnValues
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets_tests.raw_archives import column
 
@@ -57,7 +57,7 @@ def test_what_no_rule_covers_is_redacted() -> None:
 )
 def test_the_greatest_value_of_a_number(type_: str, limit: Decimal | None, constant: bytes) -> None:
     """By its precision and scale, also where a scale is negative."""
-    found = Values.of(msgspec.structs.replace(column("c", "numeric"), type=type_))
+    found = ColumnValues.of(msgspec.structs.replace(column("c", "numeric"), type=type_))
     assert (found.limit, found.constant) == (limit, constant)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.errors import NotAuthentic
 from mediatool_assets.domain.keys import archive_key, signature_key
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
@@ -18,7 +18,7 @@ from mediatool_assets_tests.raw_archives import VERSION, raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects
 
 SIGNING, OTHER = SigningKey(bytes(range(32))), SigningKey(bytes(range(1, 33)))
-TRUST = Trust((TrustedKey(SIGNING.public),))
+TRUST = SignaturePolicy((TrustedKey(SIGNING.public),))
 COPY = archive_key("sanitized", VERSION)
 
 
@@ -69,7 +69,7 @@ def test_a_copy_without_its_signature_is_refused(
 ) -> None:
     """By whoever restores or queries it; a sound one is read in the place of a raw archive."""
     copied(bench)
-    trusting = DirectoryObjects(bench.objects.root, trust=TRUST)
+    trusting = DirectoryObjects(bench.objects.root, signature_policy=TRUST)
     with sanitized_store(trusting, VERSION) as copy:
         assert archives.reader(copy, "raw", VERSION).manifest.kind == "sanitized"
     forge(bench)
@@ -82,7 +82,9 @@ def test_a_copy_without_its_signature_is_refused(
 def test_an_unsigned_copy_is_read_where_that_is_allowed(bench: Bench) -> None:
     """One from before there were keys; one that an unknown key has signed never."""
     copied(bench, key=OTHER)
-    lenient = DirectoryObjects(bench.objects.root, trust=replace(TRUST, allow_unsigned=True))
+    lenient = DirectoryObjects(
+        bench.objects.root, signature_policy=replace(TRUST, allow_unsigned=True)
+    )
     with pytest.raises(NotAuthentic, match="unknown key"):
         archives.reader(lenient, "sanitized", VERSION)
     none(bench)

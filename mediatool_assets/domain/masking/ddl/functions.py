@@ -19,11 +19,11 @@ _COMMENTS = frozenset({pg.SQL_COMMENT, pg.C_COMMENT})
 def sanitize_function(known: Known, node: Message, literals: Literals) -> None:
     """Sanitize a function's defaults and settings, and strip comments; raises Denied."""
     scope = Scope(known, ())
-    literals.settle(node.return_type, scope)
+    literals.keep_or_replace(node.return_type, scope)
     for parameter in node.parameters:
-        literals.settle(parameter, scope)
+        literals.keep_or_replace(parameter, scope)
     if node.HasField("sql_body"):
-        literals.settle(node.sql_body, Scope.of(known, node.sql_body))
+        literals.keep_or_replace(node.sql_body, Scope.of(known, node.sql_body))
     language = next(
         (o.def_elem.arg.string.sval for o in node.options if o.def_elem.defname == "language"),
         "sql",
@@ -37,7 +37,7 @@ def sanitize_function(known: Known, node: Message, literals: Literals) -> None:
         elif option.def_elem.defname == "set":
             setting = option.def_elem.arg.variable_set_stmt
             if setting.name != "search_path":
-                literals.settle(setting, scope)
+                literals.keep_or_replace(setting, scope)
 
 
 def _body(known: Known, body: str, language: str, literals: Literals) -> str:
@@ -45,7 +45,7 @@ def _body(known: Known, body: str, language: str, literals: Literals) -> str:
         try:
             statements = [tree.parse(text) for text in tree.statements(body)]
             for statement in statements:
-                literals.settle(statement, Scope.of(known, statement))
+                literals.keep_or_replace(statement, Scope.of(known, statement))
             return ";\n".join(map(tree.deparse, statements))
         except tree.BadStatement as error:
             raise Denied("its body cannot be parsed") from error

@@ -71,7 +71,7 @@ class Literals:
         self.replaced |= other.replaced
         self.texts |= other.texts
 
-    def settle(
+    def keep_or_replace(
         self,
         root: Message,
         scope: Scope,
@@ -94,9 +94,11 @@ class Literals:
                     raise Denied(f"it calls the function {name.name}, which is left out")
         for node, parent in nodes:
             if node.DESCRIPTOR.name == "A_Const":
-                self._settle(node, _LiteralContext(_chain(parent, parents), scope, own, is_shown))
+                self._keep_or_replace(
+                    node, _LiteralContext(_chain(parent, parents), scope, own, is_shown)
+                )
 
-    def _settle(self, node: Message, place: "_LiteralContext") -> None:
+    def _keep_or_replace(self, node: Message, place: "_LiteralContext") -> None:
         kind = node.WhichOneof("val")
         if kind not in ("sval", "bsval", "fval", "ival"):
             return

@@ -64,7 +64,9 @@ class Statements:
             case "CreateEnumStmt":
                 self._enum(node, literals)
             case "IndexStmt":
-                literals.settle(node, Scope(self.known, (self.known.relation(node.relation),)))
+                literals.keep_or_replace(
+                    node, Scope(self.known, (self.known.relation(node.relation),))
+                )
             case "ViewStmt" | "CreateTableAsStmt":
                 self._view(node, literals)
             case "CreateFunctionStmt":
@@ -72,9 +74,9 @@ class Statements:
             case "CreateTrigStmt":
                 self._trigger(node, literals)
             case "RuleStmt":
-                literals.settle(node, Scope.of(self.known, node))
+                literals.keep_or_replace(node, Scope.of(self.known, node))
             case name if name in _OF_NAMES:
-                literals.settle(node, Scope(self.known, ()))
+                literals.keep_or_replace(node, Scope(self.known, ()))
             case name:
                 raise Denied(f"no rule covers the content of a {name}")
         _options(node)
@@ -139,7 +141,7 @@ class Statements:
                 and rule is not None
                 and rule.verb is MaskingVerb.KEEP
             )
-            own.settle(node, Scope(self.known, (table,)), [rule], is_shown=is_shown)
+            own.keep_or_replace(node, Scope(self.known, (table,)), [rule], is_shown=is_shown)
         except Denied as error:
             self.defaults[table, column] = None
             self.lines.append(f"{about}: the default of {column} is left out: {error}")
@@ -153,7 +155,7 @@ class Statements:
         """Whether a constraint is kept; a CHECK is kept only if masked values satisfy it."""
         own = Literals(self.known)
         try:
-            own.settle(node, scope)
+            own.keep_or_replace(node, scope)
             if node.contype == pg.CONSTR_CHECK and may_break(node.raw_expr, scope):
                 raise Denied("masked values may violate it")
         except Denied as error:
@@ -230,10 +232,10 @@ class Statements:
             raise Denied("the keys of its parent table are unknown")
         scope = Scope(self.known, ())
         for datum in node.listdatums:
-            literals.settle(datum, scope, keys[0])
+            literals.keep_or_replace(datum, scope, keys[0])
         for bounds in (node.lowerdatums, node.upperdatums):
             for datum, rules in zip(bounds, keys, strict=False):
-                literals.settle(datum, scope, rules)
+                literals.keep_or_replace(datum, scope, rules)
 
     def _alter(self, node: Message, about: str, literals: Literals) -> bool:
         if self.known.relation(node.relation) in self.known.left_out:
@@ -254,7 +256,7 @@ class Statements:
                 case pg.AT_ChangeOwner:
                     kept = False
                 case _:
-                    literals.settle(command, scope)
+                    literals.keep_or_replace(command, scope)
             if not kept:
                 del node.cmds[place]
         return bool(node.cmds)
@@ -271,7 +273,7 @@ class Statements:
             constraint = node.constraints[place].constraint
             if constraint.contype == pg.CONSTR_DEFAULT:
                 try:
-                    literals.settle(constraint, scope, rules)
+                    literals.keep_or_replace(constraint, scope, rules)
                     continue
                 except Denied as error:
                     self.lines.append(f"{about}: its default is left out: {error}")
@@ -281,7 +283,7 @@ class Statements:
 
     def _domain_check(self, node: Message, literals: Literals) -> None:
         scope, _ = self._of_domain(_texts(node.type_name))
-        literals.settle(node, scope)
+        literals.keep_or_replace(node, scope)
         constraint = getattr(node, "def").constraint
         if constraint.contype == pg.CONSTR_CHECK and may_break(constraint.raw_expr, scope):
             raise Denied("masked values may violate it")
@@ -306,14 +308,14 @@ class Statements:
     def _view(self, node: Message, literals: Literals) -> None:
         is_view = node.DESCRIPTOR.name == "ViewStmt"
         scope = Scope.of(self.known, node.query)
-        literals.settle(node.query, scope)
+        literals.keep_or_replace(node.query, scope)
         name = self.known.relation(node.view if is_view else node.into.rel)
         self.known.views[name] = scope.relations
 
     def _trigger(self, node: Message, literals: Literals) -> None:
         table = self.known.relation(node.relation)
         if node.HasField("when_clause"):
-            literals.settle(node.when_clause, Scope(self.known, (table,)))
+            literals.keep_or_replace(node.when_clause, Scope(self.known, (table,)))
         found = self.known.table(table)
         names = {column.name for column in found.columns} if found else set()
         for argument in _texts(node.args):

@@ -9,7 +9,7 @@ _RANGE_BYTES = 1 << 24  # of BSON: far longer than a request (2 ms), far shorter
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class IdRange:
     """The documents of a collection from ``first`` up to ``end``, for one worker to read.
 
     ``first`` is included and ``end`` is excluded; None means that this side is open.
@@ -26,9 +26,9 @@ class Range:
         return self.documents.documents(self.database, self.collection, self.first, self.end)
 
 
-def ranges(
+def id_ranges(
     documents: DocumentStore, database: str, collection: str, rows: int, size: int
-) -> list[Range]:
+) -> list[IdRange]:
     """Split a collection into ranges, in order; ``rows`` and ``size`` (bytes) are expected values.
 
     The boundaries depend only on these and on the ``_id`` values, so equal content has equal
@@ -37,6 +37,6 @@ def ranges(
     step = max(1, rows * _RANGE_BYTES // max(size, 1))
     bounds = documents.bounds(database, collection, step) if rows > step else []
     return [
-        Range(documents, database, collection, first, end)
+        IdRange(documents, database, collection, first, end)
         for first, end in zip([None, *bounds], [*bounds, None], strict=True)
     ]

@@ -20,7 +20,7 @@ from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames
 from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Manifest, Member
 from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete.accounting import (
+from mediatool_assets.flows.complete.reconciliation import (
     VersionArchives,
     compare,
     homes_in_all,
@@ -55,7 +55,7 @@ class Marked:
 
 
 def archive(kind: ArchiveKind, *members: Member, **facts: object) -> ArchiveReader:
-    """What accounting reads of an archive: its name and its manifest."""
+    """What reconciliation reads of an archive: its name and its manifest."""
     manifest = Manifest(FORMAT, kind, str(VERSION), members, facts=facts)
     return cast(
         ArchiveReader, SimpleNamespace(source=SimpleNamespace(name=kind), manifest=manifest)
@@ -76,7 +76,7 @@ def made(
 
 
 def account(version: VersionArchives, documents: Marked | None = Marked()) -> None:
-    """Compare; the store is what accounting asks of one."""
+    """Compare; the store is what reconciliation asks of one."""
     compare(version, cast(DocumentStore, documents), VERSION)
 
 
