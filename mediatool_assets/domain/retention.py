@@ -294,15 +294,16 @@ def contradictions(policy: Policy, rules: Iterable[Document]) -> Iterator[str]:
         if rule.get("Status") != "Enabled" or days is None:
             continue
         says = f"the bucket's rule {rule.get('ID', '(unnamed)')} deletes"
+        after = f"after {quantity(days, 'day')}, the plan keeps them"
         tags, prefix = _tags(rule), prefix_of(rule)
         hits_tests = not tags or TESTING in tags
         of_tests = hits_tests and any(_meet(prefix, part) for part in _TEST_PREFIXES)
         if of_tests and days < policy.testing_days:
-            yield f"{says} test exports at {days} days, the plan keeps {policy.testing_days}"
+            yield f"{says} test exports {after} for {policy.testing_days} days"
         if not tags and _meet(prefix, SANITIZED_PREFIX) and days < policy.sanitized_days:
-            yield f"{says} sanitized copies at {days} days, the plan keeps {policy.sanitized_days}"
+            yield f"{says} sanitized copies {after} for {policy.sanitized_days} days"
         if not tags and _meet(prefix, METADATA_PREFIX):
-            yield f"{says} metadata at {days} days, the plan keeps it for good"
+            yield f"{says} metadata files {after} forever"
 
 
 def _expiry(rule: Document) -> int | None:

@@ -437,8 +437,8 @@ def test_tests_and_restores_have_their_days(age: float, keep: bool) -> None:
     [
         (Policy(), LIFECYCLE, []),
         (Policy(testing_days=3, sanitized_days=1), LIFECYCLE, []),
-        (Policy(testing_days=8), LIFECYCLE, ["rule testing deletes test exports at 7 days"]),
-        (Policy(sanitized_days=31), LIFECYCLE, ["rule sanitized deletes sanitized copies at 30"]),
+        (Policy(testing_days=8), LIFECYCLE, ["rule testing deletes test exports after 7 days"]),
+        (Policy(sanitized_days=31), LIFECYCLE, ["rule sanitized deletes sanitized copies after 30"]),
         (
             Policy(),
             [LifecycleRule("all", expire_days=5)],
@@ -473,8 +473,8 @@ def test_a_plan_and_the_buckets_rules(
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ({"Expiration": {"Date": datetime(2030, 1, 1, tzinfo=UTC)}}, "exports at 0 days"),
-        ({"Expiration": {"Days": 2}}, "exports at 2 days"),
+        ({"Expiration": {"Date": datetime(2030, 1, 1, tzinfo=UTC)}}, "exports after 0 days"),
+        ({"Expiration": {"Days": 2}}, "exports after 2 days"),
     ],
 )
 def test_a_rule_of_a_date_or_of_several_tags_counts(rule: dict[str, Any], says: str) -> None:
