@@ -102,8 +102,7 @@ class DailyMetrics(msgspec.Struct, frozen=True):
     """The day's report. The same versions give the same bytes: it does not depend on the clock.
 
     ``previous`` is the complete version before, ``week_before`` the newest one of the same weekday
-    a
-    week before; null if there is none, which ``notes`` explain. ``history`` ends with this version.
+    a week before; null if there is none, which ``notes`` explain. ``history`` ends with it.
     """
 
     version: str

@@ -13,8 +13,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version in the registry; ``source_postgres_db`` is its restored database, if any.
 
     ``pinned`` and ``promoted`` are in the file only if they are true. At most one entry is
-    promoted:
-    applications use its ``database_name``.
+    promoted: applications use its ``database_name``.
     """
 
     version: str

@@ -59,8 +59,8 @@ class RestoreRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One restore that was executed: ``verified``, or ``failed`` and why.
 
     ``who`` is the account that started it, ``server`` the target host; ``rows`` are rows or
-    documents, by
-    table or collection. ``notes`` are the marker's. Kept indefinitely, one small object for each.
+    documents, by table or collection. ``notes`` are the marker's. Kept indefinitely, one small
+    object for each.
     """
 
     version: str

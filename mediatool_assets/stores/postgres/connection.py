@@ -73,8 +73,7 @@ def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str,
     """``sslmode`` for a server on another machine, unless the user has set one.
 
     ``verify-full`` if a root certificate is named, or is where libpq looks for it; else
-    ``require``:
-    encrypted, without a check of the server's identity. A service file has its own setting.
+    ``require``: encrypted, without a check of the server's identity. A service file has its own.
     """
     chosen = (
         "sslmode" in given,

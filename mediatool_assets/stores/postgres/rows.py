@@ -81,8 +81,7 @@ def rows_query(table: Table, chunk: Chunk) -> sql.Composed:
     """SELECT a chunk's rows, in the table's order, as JSON.
 
     With jsonb columns, a second field lists those that contain the document ``null``, which JSON
-    cannot
-    distinguish from no document.
+    cannot distinguish from no document.
     """
     namespace, relation, first, end = chunk.bounds
     columns = sql.SQL(", ").join(

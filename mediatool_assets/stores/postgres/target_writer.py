@@ -44,10 +44,8 @@ class PostgresWriter:
         """COPY lines of the text format, each with its newline, in one transaction; their number.
 
         A partitioned table routes each row to its partition. A ``whole`` table is truncated in the
-        same
-        transaction: then its rows are written frozen (FREEZE), which saves a later vacuum, and
-        without WAL if
-        the server's wal_level is minimal.
+        same transaction: then its rows are written frozen (FREEZE), which saves a later vacuum, and
+        without WAL if the server's wal_level is minimal.
         """
         name = sql.Identifier(table.namespace or schema, table.relation)
         columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table))
