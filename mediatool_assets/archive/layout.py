@@ -127,8 +127,8 @@ def check_gaps(
     """Raise BadArchive unless tar finds exactly the manifest's files, with the manifest's sizes.
 
     So there are no links, devices or folders, no file that the manifest does not name, and none
-    outside
-    of the version's folder. ``size`` is the archive's; ``read(start, length)`` reads a range of it.
+    outside of the version's folder. ``size`` is the archive's; ``read(start, length)`` reads a
+    range of it.
     """
     for start, end, before, members in _gaps(index):
         largest = tarfile.BLOCKSIZE + _HEADER_BYTES * len(members)

@@ -130,8 +130,8 @@ class NotCompared(msgspec.Struct, frozen=True):
     """Something that could not be compared, so that its outcome is unknown.
 
     ``table`` is null if the whole archive cannot be read. ``version`` is the version with the
-    problem.
-    ``damaged`` distinguishes an archive that cannot be read from a table that does not exist.
+    problem. ``damaged`` distinguishes an archive that cannot be read from a table that does not
+    exist.
     """
 
     table: str | None

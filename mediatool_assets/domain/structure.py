@@ -19,8 +19,8 @@ def differing(
     added later.
 
     Foreign keys named in ``left_out`` (``table key``) are not required. Without ``texts``, defaults
-    and
-    index definitions are not compared, because servers of other releases print them differently.
+    and index definitions are not compared, because servers of other releases print them
+    differently.
     """
     wanted, found = _comparable(wanted, left_out, texts), _comparable(found, (), texts)
     return [

@@ -118,10 +118,10 @@ class Declaration:
     """The complete declared configuration of the bucket.
 
     ``kms_key_id`` None means SSE-S3. ``lock_days`` None means no Object Lock, else it is the
-    default
-    retention in GOVERNANCE mode. ``log_bucket`` None leaves access logging to the bucket's owner.
-    The pipeline's role also gets rights for ``rds`` and ``alert_topic_arn``. Roles have rights
-    below ``prefix``, that of one source. ``prefixes`` are those of all sources in the bucket.
+    default retention in GOVERNANCE mode. ``log_bucket`` None leaves access logging to the bucket's
+    owner. The pipeline's role also gets rights for ``rds`` and ``alert_topic_arn``. Roles have
+    rights below ``prefix``, that of one source. ``prefixes`` are those of all sources in the
+    bucket.
     """
 
     bucket: str

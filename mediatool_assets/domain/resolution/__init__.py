@@ -35,8 +35,8 @@ def resolve(
     """Find every table and column that the model names.
 
     ``excluded`` are tables that the export left out on purpose, though the schema has them: a
-    collection
-    made only from such a table is left out. Raises BadModel with all problems, each with its line.
+    collection made only from such a table is left out. Raises BadModel with all problems, each with
+    its line.
     """
     return _Resolver(model, schema, frozenset(excluded)).resolution()
 

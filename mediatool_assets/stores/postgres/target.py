@@ -53,8 +53,8 @@ class PostgresTarget:
     """A server that versions are restored to, each into a database of its own.
 
     Only a database with a restore's marker is ever replaced. ``source`` is the URL of the source;
-    no
-    restore may use its name. ``extensions`` may be created although the server does not trust them.
+    no restore may use its name. ``extensions`` may be created although the server does not trust
+    them.
     """
 
     url: Url = field(repr=False)
