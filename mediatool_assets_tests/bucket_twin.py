@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect, wanted
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect, declared_documents
 from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import Document
@@ -29,7 +29,8 @@ def as_declared(declared: Declaration) -> dict[Aspect, LiveAspect]:
         {"LoggingEnabled": {"TargetBucket": "somewhere", "TargetPrefix": ""}}
     )
     return live | {
-        aspect: LiveAspect(document) for aspect, document in wanted(declared, live).items()
+        aspect: LiveAspect(document)
+        for aspect, document in declared_documents(declared, live).items()
     }
 
 

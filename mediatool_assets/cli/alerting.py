@@ -32,10 +32,10 @@ def alert(
         mediatool alert
         mediatool alert --test
     """
-    from mediatool_assets.domain.alerts import trial
+    from mediatool_assets.domain.alerts import sample_alert
 
     settings = shared_settings()
-    told, failed = posted(settings, trial if test else None)
+    told, failed = posted(settings, sample_alert if test else None)
     if json:
         print_json(told)
     else:

@@ -71,14 +71,14 @@ def compare(
 
 def _compared(given: tuple[str, str], *, allow_unsigned: bool) -> "Comparison":
     """Compare the two archives; only versions need a bucket."""
-    from mediatool_assets.flows.compare import both
     from mediatool_assets.flows.compare import compare as compare_archives
+    from mediatool_assets.flows.compare import open_both
     from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.flows.workers.workspace import workspace
 
     config = settings_for(*given)
-    sources = both(
+    sources = open_both(
         *(partial(opened, each, config, allow_unsigned=allow_unsigned) for each in given)
     )
     with (

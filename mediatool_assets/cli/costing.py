@@ -72,7 +72,7 @@ def costs(
 
 def _taken() -> "BilledInventory":
     from mediatool_assets.domain.bucket.declaration import Declaration
-    from mediatool_assets.flows.costs.inventory import take
+    from mediatool_assets.flows.costs.inventory import take_inventory
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket
     from mediatool_assets.stores.s3_inventory import S3Inventory
@@ -80,7 +80,7 @@ def _taken() -> "BilledInventory":
     config = settings()
     objects = S3Objects.of(config, allow_unsigned=True)
     with working(f"listing {objects.uri('')}"):
-        return take(
+        return take_inventory(
             Declaration.of(config),
             objects,
             S3Inventory(objects),

@@ -42,7 +42,7 @@ from mediatool_assets.cli import (
     versions,
 )
 from mediatool_assets.cli.output import echo
-from mediatool_assets.cli.progress import make_room
+from mediatool_assets.cli.progress import clear_progress_line
 from mediatool_assets.cli.session import SESSION, everywhere
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.urls import without_passwords
@@ -104,7 +104,7 @@ class _Warnings(logging.Handler):
         text = without_passwords(record.getMessage())
         if text not in self.said:
             self.said.add(text)
-            make_room()
+            clear_progress_line()
             echo(f"warning: {text}", err=True)
 
 

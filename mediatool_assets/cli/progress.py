@@ -182,7 +182,7 @@ def working(task: str) -> "Iterator[Progress]":
         display.close()
 
 
-def make_room() -> None:
+def clear_progress_line() -> None:
     """Erase the progress line before something else is printed on stderr."""
     for display in _open:
         display.erase()

@@ -16,12 +16,12 @@ from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import operation
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.drift import as_declared, undrifted
+from mediatool_assets.domain.bucket.drift import as_declared, still_passes
 from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.costs.report import costs as reckoned
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.bucket.posture import PostureChange, record
-from mediatool_assets.flows.costs.inventory import take
+from mediatool_assets.flows.costs.inventory import take_inventory
 from mediatool_assets.flows.costs.inventory_files import keep
 from mediatool_assets.flows.costs.report import headline, publish
 from mediatool_assets.flows.site import publish as publish_site
@@ -65,7 +65,7 @@ def posture(
         uri, amazon = objects.uri(looked.key), bucket.amazon
     held, drifted = (
         as_declared(looked.now.controls, amazon=amazon),
-        undrifted(looked.earlier, looked.drift),
+        still_passes(looked.earlier, looked.drift),
     )
     yield dg.MaterializeResult(
         metadata={"dagster/uri": uri, **held.figures, "controls": _controls(looked)},
@@ -94,7 +94,7 @@ def bucket_costs(
     with errors_as_failures():
         objects, declared = servers.objects(), Declaration.of(servers.settings())
         now = datetime.now(UTC)
-        inventory = take(declared, objects, servers.inventory(), servers.bucket(), now)
+        inventory = take_inventory(declared, objects, servers.inventory(), servers.bucket(), now)
         kept = keep(objects, inventory)
         found = reckoned(inventory, read_prices(SHIPPED_PRICES))
         report = publish(objects, inventory, found)

@@ -28,7 +28,7 @@ def frame_of(kind: object) -> tuple[str, str] | None:
     return name if name in FRAMES else None
 
 
-def each_of(kind: object) -> object:
+def mapping_value_type(kind: object) -> object:
     """The value type of an annotated mapping; any other annotation is returned unchanged."""
     origin, arguments = get_origin(kind), get_args(kind)
     if isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:

@@ -8,7 +8,7 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
+from mediatool_assets.defs.reports import newest_version, publish_report, report_check, report_spec
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity import integrity
@@ -34,7 +34,7 @@ def report_integrity(
     """Compare all stores of the partition's newest version, and store the report."""
     with retried(), servers.workspace(LoggedProgress(context)) as workspace:
         objects, settings = servers.objects(), servers.settings()
-        version = newest(context, objects)
+        version = newest_version(context, objects)
         report = integrity(
             servers.stores(),
             workspace,
@@ -43,7 +43,7 @@ def report_integrity(
             sample=settings.integrity_sample,
             masking=Masking.of(settings),
         )
-        return reported(objects, REPORT, version, written(report))
+        return publish_report(objects, REPORT, version, written(report))
 
 
 check_integrity = report_check(

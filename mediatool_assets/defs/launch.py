@@ -165,11 +165,11 @@ def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Run
     if result.success:
         red = tuple(failed_checks(result.all_events))
         return RunOutcome(status, result.run_id, version, None, 1 if red else 0, red)
-    error, exit_code = reason(result.run_id, result.all_events)
+    error, exit_code = failure_of(result.run_id, result.all_events)
     return RunOutcome(status, result.run_id, version, error, exit_code)
 
 
-def reason(run_id: str, events: Sequence[dg.DagsterEvent]) -> tuple[str, int]:
+def failure_of(run_id: str, events: Sequence[dg.DagsterEvent]) -> tuple[str, int]:
     """The error of the first step that failed, else that of the run; and the exit code."""
     for event in events:
         if event.is_step_failure:

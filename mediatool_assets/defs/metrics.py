@@ -14,7 +14,7 @@ from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
+from mediatool_assets.defs.reports import newest_version, publish_report, report_check, report_spec
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import Report
 from mediatool_assets.domain.version import Version
@@ -50,11 +50,11 @@ def report_metrics(
     """Compare the partition's newest version with its predecessor, and write both reports."""
     with retried(), _tools(context, servers) as tools:
         objects = tools.objects
-        version = newest(context, objects)
+        version = newest_version(context, objects)
         daily = daily_metrics(tools, version)
         results = [
-            reported(objects, METRICS, version, written(daily.metrics)),
-            reported(objects, COMPARISON, version, compared(version, daily.comparison)),
+            publish_report(objects, METRICS, version, written(daily.metrics)),
+            publish_report(objects, COMPARISON, version, compared(version, daily.comparison)),
         ]
     yield from results
 

@@ -12,7 +12,7 @@ import dagster as dg
 from upath import UPath
 
 from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.frames import as_arrow, each_of, from_arrow
+from mediatool_assets.defs.frames import as_arrow, from_arrow, mapping_value_type
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.flows.reports.storage import keep
 
@@ -69,7 +69,7 @@ class ParquetFiles(dg.UPathIOManager):
                 )
             data, _ = objects.get(str(path))
             table = parquet.read_table(io.BytesIO(data))
-            return from_arrow(_name(context), table, each_of(kind))
+            return from_arrow(_name(context), table, mapping_value_type(kind))
 
     def path_exists(self, path: UPath) -> bool:
         """True if the file exists."""

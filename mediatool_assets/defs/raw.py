@@ -22,7 +22,7 @@ from mediatool_assets.defs.layers import (
 )
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.rds import places_of, snapshot_first
+from mediatool_assets.defs.rds import snapshot_first, source_candidates
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion, VersionRequest
 from mediatool_assets.defs.stored import stored_archive, stored_member
@@ -87,7 +87,7 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
             if version is None or archived is None:
                 version, archived = _make(context, config, servers)
             else:
-                run.keep(asked_for(run, config))
+                run.keep(version_request(run, config))
                 context.log.info(f"{archived.uri} is complete: adopted")
             archive = archives.reader(objects, "raw", version)
             _check_tables(archive, tables, servers.settings().model)
@@ -117,7 +117,7 @@ def _spec(table: str) -> dg.AssetSpec:
     ).with_io_manager_key(TABLES_IO)
 
 
-def asked_for(run: RunVersion, config: ExportRequest) -> VersionRequest:
+def version_request(run: RunVersion, config: ExportRequest) -> VersionRequest:
     """The request in the run's tags, else in its configuration."""
     is_now = run.partition == datetime.now(UTC).date().isoformat()
     by_hand = run.run.job_name == run.names.name(ON_DEMAND)
@@ -131,8 +131,8 @@ def _make(
 ) -> tuple[Version, StoredArchive]:
     """Make the day's raw archive from its source; raises PastDay or NothingOfDay if it has none."""
     objects, run = servers.objects(), RunVersion.of(context)
-    places = places_of(servers)
-    request = asked_for(run, config)
+    places = source_candidates(servers)
+    request = version_request(run, config)
     origin = _origin(context, servers, places, config.source)
     if origin.source is None and (there := origin.version) is not None:
         try:

@@ -18,7 +18,7 @@ from mediatool_assets.flows.export.origin import Asked, SourceCandidates
 from mediatool_assets.flows.export.rds_snapshot import SnapshotExporter
 
 
-def places_of(servers: ServersResource) -> SourceCandidates:
+def source_candidates(servers: ServersResource) -> SourceCandidates:
     """The possible sources of a day, as of now."""
     settings = servers.settings()
     live = servers.source() if settings.postgres_url else None
@@ -73,7 +73,7 @@ def rds_snapshot_export(
 ) -> dg.MaterializeResult[None]:
     """An RDS snapshot of the day, exported to the bucket by AWS, its files listed and checked."""
     with retried():
-        run, places = RunVersion.of(context), places_of(servers)
+        run, places = RunVersion.of(context), source_candidates(servers)
         task = snapshot_first(context, servers, places, "rds")
         if task is not None and task.warning:
             context.log.warning(f"RDS export task {task.name}: {task.warning}")

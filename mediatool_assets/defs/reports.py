@@ -42,13 +42,13 @@ def report_spec(report: Report, description: str) -> dg.AssetSpec:
     return spec.merge_attributes(metadata=metadata).with_io_manager_key(JSON_IO)
 
 
-def newest(context: dg.AssetExecutionContext, objects: ObjectStore) -> Version:
+def newest_version(context: dg.AssetExecutionContext, objects: ObjectStore) -> Version:
     """The version that the partition's reports are about: the newest complete one."""
     RunVersion.of(context).to_read(objects)  # pins the run's version, which may be another one
     return catalog.latest(objects, context.partition_key).version
 
 
-def reported(
+def publish_report(
     objects: ObjectStore, report: Report, version: Version, written: ReportForms
 ) -> dg.MaterializeResult[Any]:
     """Write the HTML report, and return the JSON to its IO manager; the UI shows Markdown."""

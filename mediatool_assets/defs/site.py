@@ -7,7 +7,7 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import CODE_VERSION
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.publication import METADATA
-from mediatool_assets.defs.reports import GROUP, newest, report_asset
+from mediatool_assets.defs.reports import GROUP, newest_version, report_asset
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import REPORTS
 from mediatool_assets.flows.site import publish
@@ -31,7 +31,7 @@ def report_site(
     """Write the pages of the partition's day and of its neighbors, and the index."""
     with retried():
         objects = servers.objects()
-        version = newest(context, objects)
+        version = newest_version(context, objects)
         index = publish(objects, context.partition_key)
     return dg.MaterializeResult(
         metadata={"version": str(version), "dagster/uri": index, "html": index}

@@ -20,7 +20,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.frames import as_annotated, each_of
+from mediatool_assets.defs.frames import as_annotated, mapping_value_type
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.parquet import PARQUET_IO
@@ -78,7 +78,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
         kind = context.dagster_type.typing_type if context.has_input_name else None
         opened = self.open_place(self.place(context.asset_key), version)
         handle = self.open(context.asset_key, opened)
-        return as_annotated(shown(context.asset_key), handle, each_of(kind))
+        return as_annotated(shown(context.asset_key), handle, mapping_value_type(kind))
 
     def _version(self, context: dg.InputContext, key: str) -> Version:
         """The run's version for its own partition, the newest complete one for any other."""

@@ -258,7 +258,7 @@ def _recovery(news: Observations, ended: list[Alert]) -> Alert:
     )
 
 
-def trial(now: datetime, links: Mapping[str, str]) -> Alert:
+def sample_alert(now: datetime, links: Mapping[str, str]) -> Alert:
     """What ``mediatool alert --test`` posts."""
     return _said("test", "mediatool alert --test", "this channel works", now, links)
 

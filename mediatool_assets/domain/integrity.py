@@ -154,7 +154,7 @@ def referenced(orphans: int, *, declared: bool, expected: int | None) -> Finding
     return Finding("passed", f"{orphans:,} references find no row" if orphans else "")
 
 
-def share(part: int, whole: int) -> float | None:
+def percent_of(part: int, whole: int) -> float | None:
     """Percent; None if ``whole`` is 0."""
     return round(100 * part / whole, 4) if whole else None
 

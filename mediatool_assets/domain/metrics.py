@@ -121,7 +121,7 @@ def decode(data: bytes) -> DailyMetrics:
     return decoded(data, DailyMetrics)
 
 
-def against(
+def compared_with(
     before: VersionMetrics,
     after: VersionMetrics,
     changes: tuple[SchemaChange, ...],

@@ -287,7 +287,7 @@ def _generations(versions: Iterable[Version], policy: Policy) -> dict[Version, s
     return kept
 
 
-def contradictions(policy: Policy, rules: Iterable[Document]) -> Iterator[str]:
+def conflicting_rules(policy: Policy, rules: Iterable[Document]) -> Iterator[str]:
     """Rules of the bucket, in canonical form, that delete what the policy keeps."""
     for rule in rules:
         days = _expiry(rule)

@@ -44,6 +44,7 @@ from mediatool_assets.stores.mongodb_claim import (
     announce_removal,
     claim,
     drop_staged,
+    has_marker,
     heartbeat,
     is_alive,
     is_own,
@@ -51,7 +52,6 @@ from mediatool_assets.stores.mongodb_claim import (
     plain_name,
     prefix_of,
     publish,
-    stands,
     withdraw_removal,
 )
 from mediatool_assets.stores.mongodb_errors import (
@@ -205,7 +205,7 @@ class MongoDocuments:
         self._refuse_foreign(database)
         with self._open(database) as db:
             claim(db, load, self.patience)
-            if stands(db):
+            if has_marker(db):
                 drop_staged(db)
                 return prefix_of(load)
             if db[MARKER].count_documents({}) > 1 or len(db.list_collection_names()) > 1:

@@ -121,7 +121,7 @@ def _under_way(db: Database[Any]) -> list[dict[str, object]]:
     return list(db[MARKER].find(either).sort("_id"))
 
 
-def stands(db: Database[Any]) -> bool:
+def has_marker(db: Database[Any]) -> bool:
     """Whether the database has the marker of a finished load, of a version or a part of one."""
     of_old = {"$or": [{"complete": True}, {"archive": {"$exists": True}}]}
     return db[MARKER].find_one(of_old | STAYS) is not None

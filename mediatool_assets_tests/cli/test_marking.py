@@ -169,7 +169,11 @@ def test_prune_shows_its_plan_then_does_it(mediatool: Run, three: S3Objects) -> 
         (["prune", "--keep-daily", "-1"], 2, "--keep-daily"),
         (["prune", "--keep-daily", "some"], 2, "--keep-daily"),
         (["prune", "--keep-testing-days", "0"], 2, "--keep-testing-days"),
-        (["prune", "--keep-testing-days", "8"], 5, "rule testing deletes test exports after 7 days"),
+        (
+            ["prune", "--keep-testing-days", "8"],
+            5,
+            "rule testing deletes test exports after 7 days",
+        ),
         (["prune", "--keep-sanitized-days", "31"], 5, "nothing was dropped"),
     ],
 )

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from mediatool_assets.defs import freshness
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, this_process
 from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
-from mediatool_assets.defs.launch import reason
+from mediatool_assets.defs.launch import failure_of
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import archive_key
@@ -117,7 +117,7 @@ def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
     steps = {event.step_key for event in result.all_events if event.is_step_start}
     assert steps == {"export", "check_raw"}
     assert not ServersResource().documents().exists(mongodb_database(version))
-    said, exit_code = reason(result.run_id, result.all_events)
+    said, exit_code = failure_of(result.run_id, result.all_events)
     assert (said.startswith("check_raw: campaigns: "), exit_code) == (True, 1)
 
 

@@ -19,7 +19,7 @@ from mediatool_assets.defs.alert_news import EventPosition
 from mediatool_assets.defs.alerts import AlertCursor
 from mediatool_assets.defs.metrics_exporter import alerts_waiting, exposition, registry
 from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.alerts import Channel, OpenProblems, trial
+from mediatool_assets.domain.alerts import Channel, OpenProblems, sample_alert
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day, environment
@@ -101,7 +101,7 @@ def test_alerts_wait_until_they_are_posted() -> None:
     """Each channel's, as the sensor's cursor has them; none before its first tick."""
     now = datetime.now(UTC)
     channel = Channel()
-    channel.take(trial(now, {}))
+    channel.take(sample_alert(now, {}))
     memory = AlertCursor(EventPosition(now, now), OpenProblems(), {"webhook": channel})
     cursor = msgspec.json.encode(memory).decode()
     [sample] = alerts_waiting(cursor, now, timedelta(hours=1)).samples

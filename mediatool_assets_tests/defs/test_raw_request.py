@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from mediatool_assets.defs.raw import ExportRequest, asked_for
+from mediatool_assets.defs.raw import ExportRequest, version_request
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets_tests.defs.conftest import today
 
@@ -22,5 +22,5 @@ def test_the_launchpad_and_the_command_line_have_one_default(
 ) -> None:
     """A version of now that people ask for is for testing; every other one is kept as a backup."""
     run = RunVersion(instance, dg.DagsterRun(job_name=job), day)
-    assert asked_for(run, ExportRequest()).purpose == purpose
-    assert asked_for(run, ExportRequest(purpose="testing")).purpose == "testing"
+    assert version_request(run, ExportRequest()).purpose == purpose
+    assert version_request(run, ExportRequest(purpose="testing")).purpose == "testing"

@@ -16,8 +16,8 @@ from mediatool_assets.domain.integrity import (
     equal,
     headline,
     ordered,
+    percent_of,
     referenced,
-    share,
 )
 from mediatool_assets.domain.outcome import Finding, Outcome, worst
 
@@ -157,4 +157,4 @@ def test_orphans_are_judged_by_who_forbids_them(
 
 def test_a_share_of_nothing_is_none() -> None:
     """Percent, else null."""
-    assert (share(2, 3), share(0, 0)) == (66.6667, None)
+    assert (percent_of(2, 3), percent_of(0, 0)) == (66.6667, None)

@@ -12,7 +12,7 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, canonical
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.retention import Decision, Kind, Policy, contradictions, decide
+from mediatool_assets.domain.retention import Decision, Kind, Policy, conflicting_rules, decide
 from mediatool_assets.domain.retention_inventory import (
     DatabaseState,
     FoundCopy,
@@ -438,7 +438,11 @@ def test_tests_and_restores_have_their_days(age: float, keep: bool) -> None:
         (Policy(), LIFECYCLE, []),
         (Policy(testing_days=3, sanitized_days=1), LIFECYCLE, []),
         (Policy(testing_days=8), LIFECYCLE, ["rule testing deletes test exports after 7 days"]),
-        (Policy(sanitized_days=31), LIFECYCLE, ["rule sanitized deletes sanitized copies after 30"]),
+        (
+            Policy(sanitized_days=31),
+            LIFECYCLE,
+            ["rule sanitized deletes sanitized copies after 30"],
+        ),
         (
             Policy(),
             [LifecycleRule("all", expire_days=5)],
@@ -461,13 +465,13 @@ def test_a_plan_and_the_buckets_rules(
     policy: Policy, rules: list[LifecycleRule], words: list[str]
 ) -> None:
     """A plan contradicts rules that delete sooner what it keeps; later ones leave it the work."""
-    found = list(contradictions(policy, [canonical(rule.document()) for rule in rules]))
+    found = list(conflicting_rules(policy, [canonical(rule.document()) for rule in rules]))
     assert len(found) == len(words)
     assert all(word in says for word, says in zip(words, found, strict=True))
     enabled = [canonical(rule.document()) for rule in rules]
     disabled = [{**rule, "Status": "Disabled"} for rule in enabled]
-    assert list(contradictions(policy, disabled)) == []
-    assert list(contradictions(policy, [*disabled, *enabled])) == found
+    assert list(conflicting_rules(policy, disabled)) == []
+    assert list(conflicting_rules(policy, [*disabled, *enabled])) == found
 
 
 @pytest.mark.parametrize(
@@ -481,5 +485,5 @@ def test_a_rule_of_a_date_or_of_several_tags_counts(rule: dict[str, Any], says: 
     """At its date it deletes at any age; who tags a test version once more may fall under it."""
     tags = [{"Key": "purpose", "Value": "testing"}, {"Key": "team", "Value": "x"}]
     where = {"Filter": {"And": {"Tags": tags}}, "ID": "mine", "Status": "Enabled"}
-    [found] = contradictions(Policy(), [canonical(where | rule)])
+    [found] = conflicting_rules(Policy(), [canonical(where | rule)])
     assert says in found

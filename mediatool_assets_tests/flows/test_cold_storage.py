@@ -12,7 +12,7 @@ from mediatool_assets.domain.errors import InColdStorage
 from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare import both
+from mediatool_assets.flows.compare import open_both
 from mediatool_assets.flows.export.origin import adopt
 from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.ports import Stores
@@ -71,7 +71,7 @@ def cold(made: DirectoryObjects) -> Iterator[S3Objects]:
 Read = Callable[[S3Objects, MongoDocuments, Workspace, Path], object]
 READERS: dict[str, Read] = {
     "fetch": lambda objects, _, __, folder: fetch(objects, VERSION, "raw", folder),
-    "compare": lambda objects, _, __, ___: both(
+    "compare": lambda objects, _, __, ___: open_both(
         *[partial(objects.open, archive_key("raw", VERSION))] * 2
     ),
     "adopt": lambda objects, _, pool, __: adopt(objects, pool.executor, VERSION),
@@ -108,8 +108,8 @@ def test_a_comparison_asks_for_both_sides_at_once(cold: S3Objects) -> None:
     """Nobody waits five hours to be told to wait for the other side."""
     given = [partial(cold.open, archive_key("raw", each)) for each in (VERSION, OTHER)]
     with pytest.raises(InColdStorage, match=str(OTHER)):  # the one that is there last
-        both(*given)
-    one, other = both(*given)
+        open_both(*given)
+    one, other = open_both(*given)
     assert ArchiveReader(one).manifest.version == str(VERSION)
     assert ArchiveReader(other).manifest.version == str(OTHER)
 

@@ -16,7 +16,7 @@ from mediatool_assets.domain.metrics import (
     TableMetrics,
     Threshold,
     VersionMetrics,
-    against,
+    compared_with,
 )
 from mediatool_assets.domain.outcome import Figure
 from mediatool_assets.flows.compare.report import render
@@ -102,7 +102,7 @@ def _metrics(found: Comparison) -> str:
                 verdict="failed",
                 notes=(NASTY,),
                 current=after,
-                previous=against(before, after, (), found),
+                previous=compared_with(before, after, (), found),
                 week_before=None,
                 thresholds=(Threshold(NASTY, "failed", NASTY, {}),),
                 history=HISTORY,

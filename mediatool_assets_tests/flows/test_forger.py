@@ -105,7 +105,9 @@ class Forger:
 
     def edit_metadata(self, version: Version = ONE, **changes: Any) -> None:
         """Change fields of the metadata; what is said of the archives agrees with them again."""
-        metadata = msgspec.structs.replace(catalog.unproven(self.objects, version)[0], **changes)
+        metadata = msgspec.structs.replace(
+            catalog.read_unauthenticated(self.objects, version)[0], **changes
+        )
         exports = metadata.exports
         for kind in KINDS:
             source = self.objects.open(archive_key(kind, version))
@@ -125,7 +127,9 @@ class Forger:
 
     def sign(self, key: SigningKey, version: Version = ONE) -> None:
         """Sign the metadata as it is with a key of the forger's own."""
-        metadata = msgspec.structs.replace(catalog.unproven(self.objects, version)[0], proof=None)
+        metadata = msgspec.structs.replace(
+            catalog.read_unauthenticated(self.objects, version)[0], proof=None
+        )
         content = content_digest(metadata_file.encode(metadata))
         statement = encode_statement(of_version(metadata, content, 1, ""))
         self.publish(msgspec.structs.replace(metadata, proof=key.sign(statement)), version)
@@ -185,7 +189,7 @@ def renamed(forger: Forger) -> None:
 
 def swapped(forger: Forger) -> None:
     """The two versions have each other's signature."""
-    proof = catalog.unproven(forger.objects, TWO)[0].proof
+    proof = catalog.read_unauthenticated(forger.objects, TWO)[0].proof
     forger.edit_metadata(proof=proof)
 
 
@@ -205,7 +209,7 @@ def stripped(forger: Forger) -> None:
 def posing(forger: Forger) -> None:
     """Signed with the forger's key, in the name of the trusted one."""
     self_signed(forger)
-    proof = catalog.unproven(forger.objects, ONE)[0].proof
+    proof = catalog.read_unauthenticated(forger.objects, ONE)[0].proof
     assert proof is not None
     forger.edit_metadata(proof=msgspec.structs.replace(proof, key=KEY.public.id))
 

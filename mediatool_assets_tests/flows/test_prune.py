@@ -446,7 +446,8 @@ def test_a_plan_against_the_live_rules_is_refused(lockable: S3Objects) -> None:
     sooner = LifecycleRule("tests", tag=TESTING, expire_days=3)
     assert settings.write("lifecycle", configuration([sooner])) is None
     with pytest.raises(
-        Refused, match="rule tests deletes test exports after 3 days, the plan keeps them for 7 days"
+        Refused,
+        match="rule tests deletes test exports after 3 days, the plan keeps them for 7 days",
     ):
         plan(stores, Policy(), NOW)
     assert MARKS_KEY not in {info.key for info in lockable.list("")}

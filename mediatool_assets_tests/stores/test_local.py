@@ -168,7 +168,7 @@ def test_a_home_that_was_open_is_closed(tmp_path: Path) -> None:
     (ours / stack_module.LOCK_FILE).touch()
     way = stat.S_IXGRP if os.geteuid() == 0 else 0
     for home, mode in ((ours, 0o700 | way), (other, 0o755), (tmp_path / "new", 0o700)):
-        assert stat.S_IMODE(stack_module.made(home).stat().st_mode) == mode
+        assert stat.S_IMODE(stack_module.private_home(home).stat().st_mode) == mode
 
 
 def test_only_those_files_hold_secrets(stack: Stack) -> None:

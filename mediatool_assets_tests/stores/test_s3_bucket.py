@@ -13,7 +13,7 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket import apply, check
-from mediatool_assets.flows.costs.inventory import active
+from mediatool_assets.flows.costs.inventory import active_rules
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
 from mediatool_assets.stores.s3_inventory import S3Inventory
@@ -171,12 +171,12 @@ def test_no_bucket(bucket: S3Bucket) -> None:
 
 def test_costs_reckon_with_the_rules_that_are_active(bucket: S3Bucket) -> None:
     """Before apply there are none, and the declared ones are named as such; then the bucket's."""
-    before = active(PLAIN, bucket)
+    before = active_rules(PLAIN, bucket)
     assert (before.source, before.read.rules) == ("declaration", LIFECYCLE)
     assert "`mediatool bucket apply`" in before.reason
     shown: list[Change] = []
     apply(PLAIN, bucket, (), shown.append)
-    after = active(PLAIN, bucket)
+    after = active_rules(PLAIN, bucket)
     assert (after.source, after.read.rules, after.versioned) == ("bucket", LIFECYCLE, True)
     assert after.read.not_understood == ()
 

@@ -41,7 +41,7 @@ class LiveAspect:
 Live = Mapping[Aspect, LiveAspect]
 
 
-def wanted(declared: Declaration, live: Live) -> dict[Aspect, dict[str, Any]]:
+def declared_documents(declared: Declaration, live: Live) -> dict[Aspect, dict[str, Any]]:
     """The document of every declared aspect; the policy keeps the statements of others."""
     documents: dict[Aspect, dict[str, Any]] = {
         "ownership": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
@@ -74,7 +74,7 @@ def _encryption(key: str | None) -> dict[str, Any]:
     return {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}
 
 
-def holds(aspect: Aspect, want: Document, live: Document | None) -> bool:
+def contains(aspect: Aspect, want: Document, live: Document | None) -> bool:
     """Whether the live document contains everything of the wanted one."""
     if live is None:
         return False

@@ -27,9 +27,9 @@ def changes(declared: Declaration, live: Live, *, secure: bool) -> tuple[Change,
     ``secure``: the client that sets it uses TLS.
     """
     found = []
-    for aspect, want in aspects.wanted(declared, live).items():
+    for aspect, want in aspects.declared_documents(declared, live).items():
         seen = live[aspect]
-        if seen.unknown is None and not aspects.holds(aspect, want, seen.document):
+        if seen.unknown is None and not aspects.contains(aspect, want, seen.document):
             why = tuple(_objections(aspect, want, seen.document, secure=secure))
             line = aspects.command(declared.bucket, aspect, want)
             found.append(Change(aspect, seen.document, want, line, why))

@@ -123,7 +123,7 @@ CHOICES = {
 """Rules that are not in the storage description's lifecycle table, with the reason for each."""
 
 
-def chosen(rules: Sequence[LifecycleRule] = LIFECYCLE) -> dict[str, str]:
+def additional_rules(rules: Sequence[LifecycleRule] = LIFECYCLE) -> dict[str, str]:
     """The declared rules that the storage description's lifecycle table lacks, by id."""
     return {rule.id: CHOICES[_kind(rule)] for rule in rules if _kind(rule) in CHOICES}
 

@@ -63,7 +63,7 @@ def as_declared(controls: Sequence[Control], *, amazon: bool) -> Finding:
     return Finding(outcome, "; ".join(told) + step, figures)
 
 
-def undrifted(earlier: PostureRecord | None, found: Sequence[Drift]) -> Finding:
+def still_passes(earlier: PostureRecord | None, found: Sequence[Drift]) -> Finding:
     """Whether every control that passed in the last record still passes, on any server."""
     if earlier is None:
         return Finding("passed", "the first record: there is no earlier one to compare with")

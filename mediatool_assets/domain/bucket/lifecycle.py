@@ -127,7 +127,7 @@ def prefix_of(rule: Document) -> str:
     return prefix
 
 
-def below(configuration: Document, prefix: str) -> dict[str, Any]:
+def rules_below(configuration: Document, prefix: str) -> dict[str, Any]:
     """The rules that reach objects below a prefix, with their own prefixes relative to it."""
     found = []
     for rule in map(canonical, configuration.get("Rules", ()) if prefix else ()):

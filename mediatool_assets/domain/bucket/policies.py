@@ -236,7 +236,7 @@ _EQUAL = {"stringequals", "stringlike", "arnequals", "arnlike", "ipaddress"}
 _WIDEST = {4: 8, 6: 32}  # bits of a network prefix; S3 too treats wider ones as public
 
 
-def openness(statement: Document) -> Openness:
+def public_access(statement: Document) -> Openness:
     """Whether a statement allows something to everybody.
 
     A statement is closed if its condition limits it to fixed accounts, organizations or networks,

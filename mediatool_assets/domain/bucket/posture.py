@@ -64,14 +64,14 @@ IDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 def controls(declared: Declaration, live: Live, trails: LoggingTrails) -> tuple[Control, ...]:
     """Every control of the declaration, in the order of a report."""
-    want = aspects.wanted(declared, live)
+    want = aspects.declared_documents(declared, live)
 
     def whole(name: str, aspect: Aspect, good: str) -> Control:
         command = aspects.command(declared.bucket, aspect, want[aspect])
         seen = live[aspect]
         if seen.unknown is not None:
             return _control(name, "unknown", seen.unknown, command)
-        if aspects.holds(aspect, want[aspect], seen.document):
+        if aspects.contains(aspect, want[aspect], seen.document):
             return _control(name, "passed", good)
         return _control(name, "failed", _found(aspect, seen.document), command)
 
@@ -140,7 +140,7 @@ def _no_public_statement(seen: LiveAspect) -> Control:
         return _control(name, "unknown", seen.unknown)
     found: dict[policies.Openness, list[str]] = {}
     for each in policies.statements(seen.document):
-        found.setdefault(policies.openness(each), []).append(str(each.get("Sid", "unnamed")))
+        found.setdefault(policies.public_access(each), []).append(str(each.get("Sid", "unnamed")))
     if "open" in found:
         says = f"allowed to everybody by statement {', '.join(found['open'])}; remove it by hand"
         return _control(name, "failed", says)

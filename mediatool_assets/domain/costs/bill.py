@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort, hour
-from mediatool_assets.domain.costs.object_lifetime import DAY, ClassPeriod, ahead
+from mediatool_assets.domain.costs.object_lifetime import DAY, ClassPeriod, remaining_life
 from mediatool_assets.domain.prices import Prices
 
 PART = 8 << 20
@@ -92,13 +92,13 @@ class Bill:
     def holding(self, cohorts: Iterable[Cohort], now: int) -> None:
         """Charge the remaining life of existing objects."""
         for cohort in cohorts:
-            self._charge(cohort, ahead(cohort, self.active, now))
+            self._charge(cohort, remaining_life(cohort, self.active, now))
 
     def receiving(self, cohorts: Iterable[Cohort]) -> None:
         """Charge the whole life of future objects, and the requests that write them."""
         for cohort in cohorts:
             self._add(cohort, cohort.made, Amounts(requests=requests(cohort, self.prices)))
-            self._charge(cohort, ahead(cohort, self.active, cohort.made))
+            self._charge(cohort, remaining_life(cohort, self.active, cohort.made))
 
     def _charge(self, cohort: Cohort, life: Iterable[ClassPeriod]) -> None:
         for stay in life:
@@ -115,7 +115,7 @@ class Bill:
                 fee = cohort.count * self.prices.transition_1000.get(name, NONE) / 1000
                 self._add(cohort, stay.begin, Amounts(transitions=fee))
             if stay.end is not None:
-                early = (storage + extra) * owed(stay, stay.end, self.prices)
+                early = (storage + extra) * minimum_months(stay, stay.end, self.prices)
                 self._add(cohort, stay.end, Amounts(early_deletion=early))
 
     def _add(self, cohort: Cohort, at: int, amounts: Amounts) -> None:
@@ -124,7 +124,7 @@ class Bill:
                 month.add(cohort.area, amounts)
 
 
-def owed(stay: ClassPeriod, at: int, prices: Prices) -> Decimal:
+def minimum_months(stay: ClassPeriod, at: int, prices: Prices) -> Decimal:
     """The months of 30 days that a class still bills for an object that leaves it at that hour."""
     least = stay.entered + prices.minimum_days.get(stay.storage_class, 0) * DAY
     return Decimal(max(least - at, 0)) / (30 * DAY)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort
-from mediatool_assets.domain.costs.object_lifetime import DAY, stays
+from mediatool_assets.domain.costs.object_lifetime import DAY, whole_life
 
 WINDOW = 30
 """The window of the measurement, in days."""
@@ -33,7 +33,9 @@ class DailyUploads:
     slope: Decimal
 
 
-def streams(held: Iterable[Cohort], active: ActiveRules, now: int) -> tuple[DailyUploads, ...]:
+def recent_arrivals(
+    held: Iterable[Cohort], active: ActiveRules, now: int
+) -> tuple[DailyUploads, ...]:
     """What arrived in the last 30 days, or since the first object; today is included."""
     held = [each for each in held if each.state in {"current", "noncurrent"}]
     today = now // DAY
@@ -53,7 +55,7 @@ def _stream(kind: list[Cohort], active: ActiveRules, first: int, today: int) -> 
     if newest.state == "noncurrent":
         gaps = [each.superseded - each.made for each in kind if each.superseded is not None]
         lasting = sum(gaps) // len(gaps)
-    life = stays(newest, active)
+    life = whole_life(newest, active)
     gone = life[-1].end if life else None
     if gone is not None:  # objects that live shorter than the window are missing in its first days
         first = max(first, today - max(gone - newest.made, DAY) // DAY + 1)
@@ -80,7 +82,7 @@ def _trend(daily: list[Decimal]) -> tuple[Decimal, Decimal]:
     return mean + slope * middle, slope
 
 
-def arriving(stream: DailyUploads, now: int, until: int) -> Iterator[Cohort]:
+def future_cohorts(stream: DailyUploads, now: int, until: int) -> Iterator[Cohort]:
     """A cohort for each day from tomorrow to ``until``, at the newest one's time of day."""
     like = stream.like
     start = (now // DAY + 1) * DAY + like.made % DAY

@@ -32,7 +32,7 @@ def midnight(hours: int, days: int) -> int:
     return -(-(hours + days * DAY) // DAY) * DAY
 
 
-def stays(cohort: Cohort, active: ActiveRules) -> tuple[ClassPeriod, ...]:
+def whole_life(cohort: Cohort, active: ActiveRules) -> tuple[ClassPeriod, ...]:
     """The whole life of a cohort under the rules, from its creation."""
     end = _end(cohort, active)
     until = cohort.superseded if cohort.superseded is not None else _expiry(cohort)
@@ -51,14 +51,14 @@ def stays(cohort: Cohort, active: ActiveRules) -> tuple[ClassPeriod, ...]:
     return tuple(found)
 
 
-def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[ClassPeriod, ...]:
+def remaining_life(cohort: Cohort, active: ActiveRules, now: int) -> tuple[ClassPeriod, ...]:
     """The remaining life from ``now`` on, starting in the class that it is in.
 
     Overdue actions take place now. An object in a colder class than the rules ask for stays there.
     """
     found: list[ClassPeriod] = []
     real = _COLDER.get(cohort.storage_class, 0)
-    for stay in stays(cohort, active):
+    for stay in whole_life(cohort, active):
         if stay.end is not None and stay.end <= now:
             continue
         colder = _COLDER[stay.storage_class] < real
@@ -76,7 +76,7 @@ def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[ClassPeriod, .
 def due(cohort: Cohort, active: ActiveRules, now: int) -> str | None:
     """The state that is overdue: a class, ``noncurrent`` or ``gone``; None if nothing is."""
     then = now - GRACE
-    life = stays(cohort, active)
+    life = whole_life(cohort, active)
     if life and life[-1].end is not None and life[-1].end <= then:
         return "gone"
     expiry = _expiry(cohort) if cohort.state == "current" else None

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mediatool_assets.domain.bucket.rules import WATERFALL
-from mediatool_assets.domain.costs.bill import NONE, Amounts, Bill, Month, months, owed
-from mediatool_assets.domain.costs.growth import DailyUploads, arriving, streams
+from mediatool_assets.domain.costs.bill import NONE, Amounts, Bill, Month, minimum_months, months
+from mediatool_assets.domain.costs.growth import DailyUploads, future_cohorts, recent_arrivals
 from mediatool_assets.domain.costs.inventory import (
     ActiveRules,
     BilledInventory,
@@ -16,8 +16,8 @@ from mediatool_assets.domain.costs.inventory import (
     cohorts,
     hour,
 )
-from mediatool_assets.domain.costs.object_lifetime import ahead, due, stays
-from mediatool_assets.domain.costs.restoring import RetrievalCost, restoring
+from mediatool_assets.domain.costs.object_lifetime import due, remaining_life, whole_life
+from mediatool_assets.domain.costs.restoring import RetrievalCost, retrieval_costs
 from mediatool_assets.domain.costs.strategies import Strategy, strategies, without_transitions
 from mediatool_assets.domain.prices import Prices
 
@@ -164,14 +164,14 @@ def costs(inventory: BilledInventory, prices: Prices) -> Costs:
         ),
         holdings=holdings,
         overdue=tuple(_overdue(held, active, prices, now)),
-        growth=tuple(_growth(streams(held, active, now))),
+        growth=tuple(_growth(recent_arrivals(held, active, now))),
         months=tuple(
             _billed(m, f) for m, f in zip(bill.calendar, all_standard.calendar, strict=True)
         ),
         year=dollars(bill.total),
         year_all_standard=dollars(all_standard.total),
         saved=dollars(all_standard.total - bill.total),
-        restoring=restoring(held, prices),
+        restoring=retrieval_costs(held, prices),
         strategies=strategies(inventory, areas, year_under),
     )
 
@@ -183,15 +183,15 @@ def _bill(
     held, now = tuple(held), hour(inventory.taken)
     bill = Bill(months(inventory.taken), active, prices)
     bill.holding(held, now)
-    for stream in streams(held, active, now):
-        bill.receiving(arriving(stream, now, bill.calendar[-1].end))
+    for stream in recent_arrivals(held, active, now):
+        bill.receiving(future_cohorts(stream, now, bill.calendar[-1].end))
     return bill
 
 
 def _as_if(cohort: Cohort, active: ActiveRules, now: int) -> Cohort:
     """The cohort in the class that it would be in, had it started in STANDARD under these rules."""
     begun = replace(cohort, storage_class="STANDARD")
-    standing = [stay for stay in stays(begun, active) if stay.begin <= now]
+    standing = [stay for stay in whole_life(begun, active) if stay.begin <= now]
     return replace(begun, storage_class=standing[-1].storage_class) if standing else begun
 
 
@@ -203,8 +203,8 @@ def _holdings(
         sums = found.setdefault((each.area, each.storage_class, each.state), [NONE] * 5)
         storage = prices.storage(each.storage_class, each.bytes)
         small = prices.overhead(each.storage_class, each.bytes, each.count)
-        life = ahead(each, active, now)
-        early = (storage + small) * owed(life[0], now, prices) if life else NONE
+        life = remaining_life(each, active, now)
+        early = (storage + small) * minimum_months(life[0], now, prices) if life else NONE
         for place, amount in enumerate((each.count, each.bytes, storage, small, early)):
             sums[place] += amount
     for (area, name, state), (count, size, storage, small, early) in sorted(found.items()):

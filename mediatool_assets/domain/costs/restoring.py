@@ -34,7 +34,7 @@ class RetrievalCost:
     dollars: Decimal
 
 
-def restoring(held: Iterable[Cohort], prices: Prices) -> tuple[RetrievalCost, ...]:
+def retrieval_costs(held: Iterable[Cohort], prices: Prices) -> tuple[RetrievalCost, ...]:
     """For each prefix of archives and each class with some of them, every retrieval tier."""
     found: dict[tuple[str, str], list[Cohort]] = {}
     for each in held:

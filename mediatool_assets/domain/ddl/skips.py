@@ -113,7 +113,7 @@ def _relations_of(entry: DumpEntry) -> Iterator[str]:
             yield table
 
 
-def without(schema: Schema, skipped: Collection[str]) -> Schema:
+def schema_without(schema: Schema, skipped: Collection[str]) -> Schema:
     """The schema without these entries, each given as ``KIND name``."""
 
     def is_made(kind: str, name: str) -> bool:

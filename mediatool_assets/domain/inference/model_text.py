@@ -6,7 +6,7 @@ from dataclasses import replace
 from mediatool_assets.domain.field_names import Names, camel_case, collection_name
 from mediatool_assets.domain.inference import yaml_text as yaml
 from mediatool_assets.domain.inference.figures import Figures, TableFigures, bytes_text
-from mediatool_assets.domain.inference.naming import fields_of, identifying_key, without
+from mediatool_assets.domain.inference.naming import fields_of, identifying_key, orphan_collection
 from mediatool_assets.domain.inference.placement import CopiedColumn, Entity, NestedTable
 from mediatool_assets.domain.inference.references import CandidateReference
 from mediatool_assets.domain.inference.words import plural, stem_of
@@ -121,7 +121,9 @@ class _Writing:
     def _within(self, child: Entity, home: NestedTable, names: Names, indent: int) -> Iterator[str]:
         """The field that contains another table's rows."""
         space, table = " " * indent, child.table
-        orphans = self._collections.give(without(table.name, home.relation.reference.target))
+        orphans = self._collections.give(
+            orphan_collection(table.name, home.relation.reference.target)
+        )
         yield from yaml.comment(f"{home.relation.evidence()}; {home.why}", indent)
         yield f"{space}{yaml.scalar(names.give(_inside_name(home, table)))}:"
         yield f"{space}  {home.verb}: {yaml.scalar(_inward(home.relation.reference))}"

@@ -24,7 +24,7 @@ def fields_of(table: Table, key: tuple[str, ...]) -> tuple[dict[str, str], Names
     return fields, names
 
 
-def without(table: str, target: str) -> str:
+def orphan_collection(table: str, target: str) -> str:
     """The collection for a table's rows that belong to no row of another table."""
     last = "".join(word.capitalize() for word in words(target)) or "Owner"
     return f"{collection_name(table)}Without{last}"

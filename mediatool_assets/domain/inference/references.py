@@ -9,7 +9,7 @@ from mediatool_assets.domain.inference.words import (
     NameMatch,
     is_key_like,
     is_past_of,
-    kinship,
+    name_match,
     past_tables,
     words,
 )
@@ -205,7 +205,7 @@ def words_of(
     return columns, keys
 
 
-def unnamed(place: Place, key: Place) -> CandidateReference | None:
+def undeclared_reference(place: Place, key: Place) -> CandidateReference | None:
     """The reference from a column to a key; None if the names say more about it, or forbid it."""
     found = _candidate(*place, *key)
     return found if found is not None and found.named is NameMatch.NONE else None
@@ -263,7 +263,7 @@ def _targets(table: Table, unique: Iterable[str]) -> Iterator[Column]:
 def _candidate(
     table: Table, column: Column, target: Table, key: Column
 ) -> CandidateReference | None:
-    named = kinship(column.name, table.relation, target.relation, key.name)
+    named = name_match(column.name, table.relation, target.relation, key.name)
     kinds = {kind_of(column), kind_of(key)}
     itself = (table.name, column.name) == (target.name, key.name)
     if itself or not _can_meet(kinds, named) or not _can_refer(table, column, target, key, named):
@@ -296,7 +296,9 @@ def _can_refer(table: Table, column: Column, target: Table, key: Column, named: 
     return not (own_key and column.name == "id")
 
 
-def chosen(found: Mapping[CandidateReference, Coverage]) -> tuple[MeasuredReference, ...]:
+def accepted_references(
+    found: Mapping[CandidateReference, Coverage],
+) -> tuple[MeasuredReference, ...]:
     """The references to believe: the best candidate of each column, and every declared one."""
     best: dict[tuple[str, tuple[str, ...]], MeasuredReference] = {}
     relations = []

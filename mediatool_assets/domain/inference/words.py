@@ -83,7 +83,7 @@ def past_tables(tables: Collection[str]) -> frozenset[str]:
     )
 
 
-def kinship(column: str, table: str, target: str, key: str) -> NameMatch:
+def name_match(column: str, table: str, target: str, key: str) -> NameMatch:
     """How well the name of ``table.column`` identifies ``target.key``."""
     own, theirs, keys = words(column), words(target), words(key)
     stem = _stem(own)

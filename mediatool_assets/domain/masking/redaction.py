@@ -76,7 +76,7 @@ def generalized_number(value: str, step: Decimal) -> str:
     if not number.is_finite():
         return value
     with localcontext(_EXACT):
-        return plain((number // step - (number % step < 0)) * step, number)
+        return plain_number((number // step - (number % step < 0)) * step, number)
 
 
 def noisy(digest: KeyedDigest, value: str, percent: int, limit: Decimal | None = None) -> str:
@@ -118,7 +118,7 @@ def _amount(value: str) -> Decimal:
     return Decimal(value)
 
 
-def plain(made: Decimal, like: Decimal) -> str:
+def plain_number(made: Decimal, like: Decimal) -> str:
     """A number without an exponent, at the scale of ``like``."""
     scale = max(0, -int(like.as_tuple().exponent))
     text = f"{made:.{scale}f}"

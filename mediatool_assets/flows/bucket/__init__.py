@@ -8,10 +8,16 @@ from typing import Any
 import msgspec
 
 from mediatool_assets.domain.bucket import policies
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Live, LiveAspect, wanted
+from mediatool_assets.domain.bucket.aspects import (
+    ASPECTS,
+    Aspect,
+    Live,
+    LiveAspect,
+    declared_documents,
+)
 from mediatool_assets.domain.bucket.changes import Change, changes
 from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.departures import Departure, chosen, departures
+from mediatool_assets.domain.bucket.departures import Departure, additional_rules, departures
 from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
 from mediatool_assets.domain.bucket.posture import Control, controls
 from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
@@ -82,7 +88,7 @@ def read_prices(path: Path) -> Prices:
 
 def plan(declared: Declaration, prices: Prices) -> Plan:
     """Return the declaration with AWS's rules applied; contacts no server. Raises BadSettings."""
-    reasons = chosen(declared.lifecycle)
+    reasons = additional_rules(declared.lifecycle)
     return Plan(
         bucket=declared.bucket,
         prices=prices,
@@ -98,17 +104,17 @@ def plan(declared: Declaration, prices: Prices) -> Plan:
         ),
         warnings=_validated(declared, declared.state),
         departures=departures(declared, prices),
-        settings=wanted(declared, {"policy": LiveAspect()}),
+        settings=declared_documents(declared, {"policy": LiveAspect()}),
         documents=policies.documents(declared),
     )
 
 
 def check(declared: Declaration, bucket: BucketSettings) -> tuple[Control, ...]:
     """Compare the live bucket with the declaration; changes nothing."""
-    return controls(declared, look(bucket), bucket.trails())
+    return controls(declared, read_aspects(bucket), bucket.trails())
 
 
-def look(bucket: BucketSettings) -> dict[Aspect, LiveAspect]:
+def read_aspects(bucket: BucketSettings) -> dict[Aspect, LiveAspect]:
     """Read every aspect of the live bucket."""
     return {aspect: bucket.read(aspect) for aspect in ASPECTS}
 
@@ -125,7 +131,7 @@ def apply(
     change weakens the bucket and its aspect is not in ``allowed``. In both cases nothing was set.
     """
     _validated(declared, declared.state._replace(mfa_delete=bool(bucket.mfa_delete())))
-    live = look(bucket)
+    live = read_aspects(bucket)
     found = changes(declared, live, secure=bucket.secure)
     for change in found:
         announce(change)
@@ -134,7 +140,7 @@ def apply(
     for change in found:
         if (why := bucket.write(change.aspect, change.after)) is not None:
             failed[change.aspect] = why
-    want = wanted(declared, live)
+    want = declared_documents(declared, live)
     unseen = {each: seen.unknown for each, seen in live.items() if seen.unknown and each in want}
     return Applied(
         set=tuple(change.aspect for change in found if change.aspect not in failed),

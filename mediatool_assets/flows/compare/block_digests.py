@@ -82,7 +82,7 @@ class EqualBlocks:
     pairs: tuple[tuple[int, Block, int, Block], ...]
 
 
-def twins_of(one: Sequence[Block], two: Sequence[Block]) -> list[tuple[int, Block, int, Block]]:
+def block_pairs(one: Sequence[Block], two: Sequence[Block]) -> list[tuple[int, Block, int, Block]]:
     """Pair blocks of equal length, rows and digest, each once, in order (finds appended tables)."""
     waiting: dict[tuple[int | str, ...], list[int]] = {}
     for number in reversed(range(len(two))):
@@ -193,7 +193,7 @@ def verify(member: tuple[Side, Member]) -> None:
     ArchiveReader(side.source).verify(stated)
 
 
-def pick(
+def read_lines(
     side: Side, blocks: Numbered, places: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], bytes]:
     """Return the lines at these places, as (number of the block, line in it)."""

@@ -16,7 +16,7 @@ import msgspec
 
 from mediatool_assets.domain.comparison import ChangedValue, Examples, WholeRow
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.compare.block_digests import Numbered, Side, pick
+from mediatool_assets.flows.compare.block_digests import Numbered, Side, read_lines
 from mediatool_assets.flows.compare.key_buckets import Place
 from mediatool_assets.flows.compare.masking import Masking, Show
 from mediatool_assets.flows.compare.row_digests import row_decoder
@@ -81,7 +81,7 @@ class _Rows:
             first += block.rows
         decode = row_decoder(hasher.matching.columns)
         with side.decoding():
-            lines = pick(side, blocks, places)
+            lines = read_lines(side, blocks, places)
             self._rows: Mapping[Place, Mapping[str, bytes]] = {
                 place: dict(zip(hasher.matching.columns, decode(line), strict=True))
                 for place, line in lines.items()

@@ -26,7 +26,13 @@ from mediatool_assets.domain.page import (
 )
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.schema_changes import SchemaChange
-from mediatool_assets.flows.reports.figures import bytes_text, number, octets, share, whole
+from mediatool_assets.flows.reports.figures import (
+    byte_cell,
+    bytes_text,
+    count_cell,
+    number,
+    percent_cell,
+)
 from mediatool_assets.flows.reports.formats import Format, rendered
 
 _TABLES = (
@@ -170,14 +176,14 @@ def changes_chart(counts: Mapping[str, tuple[int, int, int]]) -> BarChart:
 def _row(name: str, found: TableComparison) -> tuple[Cell, ...]:
     return (
         name,
-        whole(found.count_v1),
-        whole(found.count_v2),
-        whole(found.count_diff, sign=True),
-        share(found.count_diff_percent),
-        whole(found.added),
-        whole(found.removed),
-        whole(found.changed),
-        octets(found.bytes_v2 - found.bytes_v1, sign=True),
+        count_cell(found.count_v1),
+        count_cell(found.count_v2),
+        count_cell(found.count_diff, sign=True),
+        percent_cell(found.count_diff_percent),
+        count_cell(found.added),
+        count_cell(found.removed),
+        count_cell(found.changed),
+        byte_cell(found.bytes_v2 - found.bytes_v1, sign=True),
         found.matched_by,
     )
 
@@ -195,7 +201,7 @@ def _details(name: str, found: TableComparison) -> Folded:
     )
     sides = (("added", found.examples.added), ("removed", found.examples.removed))
     rows = ((word, keyed(e.key), f"{e.row:,}") for word, some in sides for e in some)
-    columns = ((column, whole(count)) for column, count in found.field_changes.items())
+    columns = ((column, count_cell(count)) for column, count in found.field_changes.items())
     heads = ("Key", "Column", "Before", "After", "Lines of the files")
     return Folded(
         name,

@@ -115,7 +115,7 @@ class TableRun:
         one, two = self._halves
         equal: list[tuple[int, int]] = []
         if self._matching.whole_lines:
-            twins = s.twins_of(one.member.blocks, two.member.blocks)
+            twins = s.block_pairs(one.member.blocks, two.member.blocks)
             work = (
                 s.EqualBlocks(one.side.source, two.side.source, tuple(twins[i : i + _TWIN_PAIRS]))
                 for i in range(0, len(twins), _TWIN_PAIRS)

@@ -29,7 +29,7 @@ from mediatool_assets.flows.compare.table import TableRun, TableSide
 from mediatool_assets.flows.workers.workspace import Workspace
 
 
-def both(*opening: Callable[[], Bytes]) -> tuple[Bytes, Bytes]:
+def open_both(*opening: Callable[[], Bytes]) -> tuple[Bytes, Bytes]:
     """Open both sides. If both are in cold storage, copies of both are requested first.
 
     Raises the errors of opening; of two InColdStorage, the one whose copy is ready last.

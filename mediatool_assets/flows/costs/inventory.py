@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.lifecycle import below, configuration
+from mediatool_assets.domain.bucket.lifecycle import configuration, rules_below
 from mediatool_assets.domain.bucket.reading import read
 from mediatool_assets.domain.costs.inventory import (
     ActiveRules,
@@ -29,7 +29,7 @@ class InventorySource(Protocol):
         """Every version, marker and unfinished upload; raises Unreachable."""
 
 
-def take(
+def take_inventory(
     declared: Declaration,
     objects: ObjectStore,
     source: InventorySource,
@@ -43,10 +43,12 @@ def take(
         for key in marks.keys_of(version, objects.database_names)
     }
     items = tuple(replace(item, testing=item.key in tagged) for item in source.items())
-    return BilledInventory(declared.place, now, items, active(declared, bucket), _newest(objects))
+    return BilledInventory(
+        declared.place, now, items, active_rules(declared, bucket), _newest(objects)
+    )
 
 
-def active(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
+def active_rules(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
     """The bucket's own rules, or the declared ones if it has none or they cannot be read.
 
     Of several sources in one bucket, only the rules that reach this one's objects.
@@ -56,10 +58,10 @@ def active(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
     versioned = status == "Enabled" if versioning.unknown is None else True
     if live.document is not None and live.document.get("Rules"):
         return ActiveRules(
-            read(below(live.document, bucket.prefix)), "bucket", "they are active", versioned
+            read(rules_below(live.document, bucket.prefix)), "bucket", "they are active", versioned
         )
     reason = live.unknown or "the bucket has none; `mediatool bucket apply` sets the declared ones"
-    rules = read(below(configuration(declared.lifecycle), bucket.prefix))
+    rules = read(rules_below(configuration(declared.lifecycle), bucket.prefix))
     return ActiveRules(rules, "declaration", reason, declared.state.versioned)
 
 

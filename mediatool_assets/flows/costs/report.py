@@ -11,7 +11,7 @@ from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.domain.page import LineChart, Number, Page, Section, grid
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports.figures import octets, whole
+from mediatool_assets.flows.reports.figures import byte_cell, count_cell
 from mediatool_assets.flows.reports.formats import Format, rendered
 from mediatool_assets.flows.reports.storage import keep
 
@@ -83,7 +83,8 @@ def _sections(found: Costs) -> Iterator[Section]:
     yield Section("Forecast", charts, detail="full")
     holdings = (
         (
-            each.area, each.storage_class, each.state, whole(each.objects), octets(each.bytes),
+            each.area, each.storage_class, each.state,
+            count_cell(each.objects), byte_cell(each.bytes),
             _dollars(each.monthly), _dollars(each.small_objects), _dollars(each.early_deletion),
         )
         for each in found.holdings
@@ -96,7 +97,7 @@ def _sections(found: Costs) -> Iterator[Section]:
     overdue = (
         (
             each.area, each.storage_class, _DUE.get(each.should_be, each.should_be),
-            whole(each.objects), octets(each.bytes), _dollars(each.monthly),
+            count_cell(each.objects), byte_cell(each.bytes), _dollars(each.monthly),
         )
         for each in found.overdue
     )  # fmt: skip
@@ -104,8 +105,8 @@ def _sections(found: Costs) -> Iterator[Section]:
     yield Section("Overdue", [grid(headings, overdue)], detail="summary")
     growth = (
         (
-            each.area, whole(each.days), Number(float(each.objects), f"{each.objects:,}"),
-            octets(each.bytes), octets(each.more, sign=True),
+            each.area, count_cell(each.days), Number(float(each.objects), f"{each.objects:,}"),
+            byte_cell(each.bytes), byte_cell(each.more, sign=True),
         )
         for each in found.growth
     )  # fmt: skip
@@ -129,8 +130,8 @@ def _sections(found: Costs) -> Iterator[Section]:
     yield Section("Cost strategies", [grid(headings, strategies)], detail="summary")
     restoring = (
         (
-            each.area, each.storage_class, whole(each.versions), octets(each.bytes), each.option,
-            each.takes, _dollars(each.dollars),
+            each.area, each.storage_class, count_cell(each.versions), byte_cell(each.bytes),
+            each.option, each.takes, _dollars(each.dollars),
         )
         for each in found.restoring
     )  # fmt: skip

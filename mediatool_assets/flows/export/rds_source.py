@@ -26,7 +26,7 @@ from mediatool_assets.domain.row_json import row_writer
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export.rds_layout import ExportedTable, folders
-from mediatool_assets.flows.export.rds_structure import Structure, agreeing, relations
+from mediatool_assets.flows.export.rds_structure import Structure, nearest_structure, relations
 from mediatool_assets.flows.ports import ObjectStore, Source
 
 _BATCH_ROWS = 1_000
@@ -124,7 +124,7 @@ class RdsExport:
         names = [i.key for i in self.objects.list(f"{self.prefix}export_tables_info_")]
         statuses = [s for name in names for s in self._decoded(name, TablesInfo).per_table_status]
         found = folders(self, statuses)
-        structure = agreeing(self, version, found)
+        structure = nearest_structure(self, version, found)
         self._check_emptied(structure, found)
         yield RdsSnapshot(self, structure, found)
 

@@ -48,7 +48,7 @@ def relations(table: Table) -> tuple[str, ...]:
     return (table.name, *table.partitions)
 
 
-def agreeing(
+def nearest_structure(
     export: DescribedExport, version: Version, found: dict[str, ExportedTable]
 ) -> Structure:
     """Return the nearest structure with the export's tables; raises BadSource if there is none."""

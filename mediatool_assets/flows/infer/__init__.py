@@ -6,7 +6,7 @@ from mediatool_assets.domain.inference import risks
 from mediatool_assets.domain.inference.figures import Figures
 from mediatool_assets.domain.inference.model_text import model_text
 from mediatool_assets.domain.inference.placement import Entity, entities
-from mediatool_assets.domain.inference.references import MeasuredReference, chosen
+from mediatool_assets.domain.inference.references import MeasuredReference, accepted_references
 from mediatool_assets.domain.inference.risks import RiskReport
 from mediatool_assets.flows.infer.statistics import measure
 from mediatool_assets.flows.infer.table_sources import ArchivedTables, LiveTables, TableSource
@@ -36,7 +36,7 @@ def infer(tables: TableSource, workspace: Workspace, *, sample: int = SAMPLE_ROW
     """
     schema = tables.schema
     figures = measure(tables, workspace, sample)
-    relations = chosen(figures.inclusions)
+    relations = accepted_references(figures.inclusions)
     shaped = entities(schema, relations, figures)
     return Inferred(
         model_text(tables.name, shaped, figures),

@@ -57,7 +57,7 @@ def schema_of(columns: Iterable[Column]) -> pa.Schema:
     return pa.schema([(SIZE, pa.int64()), *fields])
 
 
-def sound(share: ProfileShare) -> ShareProfile:
+def profile_share(share: ProfileShare) -> ShareProfile:
     """In a worker: read the share once; raises errors of reading and parsing."""
     losses = Losses()
     table = share.table

@@ -10,16 +10,16 @@ from mediatool_assets.domain.inference.figures import Figures, TableFigures
 from mediatool_assets.domain.inference.references import (
     CandidateReference,
     Coverage,
+    accepted_references,
     candidates,
-    chosen,
     declared,
     measurable,
-    unnamed,
+    undeclared_reference,
     words_of,
 )
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer.keys import KeyDatabase
-from mediatool_assets.flows.infer.profiling import ProfileShare, ShareProfile, sound
+from mediatool_assets.flows.infer.profiling import ProfileShare, ShareProfile, profile_share
 from mediatool_assets.flows.infer.table_sources import RowRange, TableSource
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -38,7 +38,7 @@ def measure(tables: TableSource, workspace: Workspace, sample: int) -> Figures:
     shares = list(_shares(tables, schema, scratch, sample, totals))
     done, wanted = 0, sum(share.lines.rows for share in shares)
     with KeyDatabase.opened(scratch) as keys:
-        with in_order(workspace.executor, sound, shares, ahead=AHEAD) as results:
+        with in_order(workspace.executor, profile_share, shares, ahead=AHEAD) as results:
             pairs = zip(shares, results, strict=True)
             for name, group in groupby(pairs, key=lambda pair: pair[0].table.name):
                 for _, sounded in group:
@@ -61,7 +61,7 @@ def _figures(
     inclusions = {
         r: replace(found, known=totals[r.target].known) for r, found in inclusions.items()
     }
-    believed = (r.reference for r in chosen(inclusions))
+    believed = (r.reference for r in accepted_references(inclusions))
     fan_outs = {r: keys.fan_out(r) for r in believed if inclusions[r].found and not r.each}
     figures = {name: total.figures(unique[name]) for name, total in totals.items()}
     return Figures(figures, inclusions, fan_outs)
@@ -81,7 +81,7 @@ def _inclusions(
         if _is_read(reference, by_name)
     }
     for one, other in met.pairs:
-        reference = unnamed(columns[one], targets[other])
+        reference = undeclared_reference(columns[one], targets[other])
         if reference is not None:
             inclusions[reference] = met.pairs[one, other]
     return inclusions

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from mediatool_assets.domain.integrity import Defect, Line, RowFinding, referenced, share
+from mediatool_assets.domain.integrity import Defect, Line, RowFinding, percent_of, referenced
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.shapes import is_unique
 from mediatool_assets.flows.complete import reconciliation
@@ -39,7 +39,7 @@ def _referenced(context: ReportContext, join: DigestJoin, reference: CheckedRefe
         {
             "references": total,
             "orphans": orphans.count,
-            "orphans_percent": share(orphans.count, total),
+            "orphans_percent": percent_of(orphans.count, total),
         },
         tuple(
             Defect("orphan", "raw", owner, key, ", ".join(reference.columns))

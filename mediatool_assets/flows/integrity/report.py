@@ -25,7 +25,7 @@ from mediatool_assets.flows.compare.report import keyed
 from mediatool_assets.flows.compare.report import value as shown
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import storage
-from mediatool_assets.flows.reports.figures import number, whole
+from mediatool_assets.flows.reports.figures import count_cell, number
 from mediatool_assets.flows.reports.formats import Format, rendered
 from mediatool_assets.flows.reports.history import history
 from mediatool_assets.flows.reports.storage import ReportForms
@@ -165,7 +165,7 @@ def _summary(report: Integrity) -> Iterator[Sequence[Cell]]:
             for outcome in OUTCOMES
         ]
         if any(counts):
-            yield question, *map(whole, counts)
+            yield question, *map(count_cell, counts)
 
 
 def _text(value: Figure) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from mediatool_assets.domain.errors import DamagedInput
-from mediatool_assets.domain.integrity import Defect, Line, RowFinding, compared, equal, share
+from mediatool_assets.domain.integrity import Defect, Line, RowFinding, compared, equal, percent_of
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.flows.complete import reconciliation
 from mediatool_assets.flows.integrity.context import ReportContext
@@ -129,6 +129,6 @@ def _deleted(context: ReportContext, table: str) -> Finding:
         part: None if problem else context.documents.all.deleted[table],
     }
     finding = equal(held, {part: problem})
-    percent = share(raw.deleted[table], raw.rows[table])
+    percent = percent_of(raw.deleted[table], raw.rows[table])
     figures = {**held, "rows": raw.rows[table], "deleted_percent": percent}
     return Finding(finding.outcome, finding.reason, figures)

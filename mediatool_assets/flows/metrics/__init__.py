@@ -119,7 +119,7 @@ def _against(
         case VersionFigures(before, schema, errors):
             changes = schema_changes(schema, current.schema)
             own = (*errors, *current.errors)
-            return metrics.against(before, current.metrics, changes, comparison, own)
+            return metrics.compared_with(before, current.metrics, changes, comparison, own)
 
 
 def _notes(version: Version, earlier: Sequence[Metadata], week: Metadata | None) -> list[str]:

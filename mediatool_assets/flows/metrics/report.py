@@ -10,7 +10,7 @@ from mediatool_assets.domain.page import Cell, Grid, OutcomeCell, Page, Section,
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import report as comparing
-from mediatool_assets.flows.reports.figures import octets, share, whole
+from mediatool_assets.flows.reports.figures import byte_cell, count_cell, percent_cell
 from mediatool_assets.flows.reports.history import history
 from mediatool_assets.flows.reports.storage import ReportForms
 
@@ -150,7 +150,13 @@ def _against(against: MetricsComparison, since: str) -> Iterator[Section]:
         if table.rows.change != 0 or any(_changes(table))
     }
     collections = (
-        (name, whole(f.v1), whole(f.v2), whole(f.change, sign=True), share(f.change_percent))
+        (
+            name,
+            count_cell(f.v1),
+            count_cell(f.v2),
+            count_cell(f.change, sign=True),
+            percent_cell(f.change_percent),
+        )
         for name, f in against.collections.items()
     )
     yield Section(title, [grid(("Metric", "Before", "Now", "Change"), metrics, sortable=False)])
@@ -172,14 +178,14 @@ def _against(against: MetricsComparison, since: str) -> Iterator[Section]:
 def _row(name: str, change: TableChange) -> tuple[Cell, ...]:
     return (
         name,
-        whole(change.rows.v1),
-        whole(change.rows.v2),
-        whole(change.rows.change, sign=True),
-        share(change.rows.change_percent),
-        whole(change.added),
-        whole(change.removed),
-        whole(change.changed),
-        octets(change.bytes.change, sign=True),
+        count_cell(change.rows.v1),
+        count_cell(change.rows.v2),
+        count_cell(change.rows.change, sign=True),
+        percent_cell(change.rows.change_percent),
+        count_cell(change.added),
+        count_cell(change.removed),
+        count_cell(change.changed),
+        byte_cell(change.bytes.change, sign=True),
     )
 
 
@@ -194,10 +200,10 @@ def _key_columns(report: DailyMetrics) -> Grid:
                 (
                     name,
                     column,
-                    whole(counted.nulls),
-                    whole(change.nulls.change if change else None, sign=True),
-                    whole(counted.distinct),
-                    whole(change.distinct.change if change else None, sign=True),
+                    count_cell(counted.nulls),
+                    count_cell(change.nulls.change if change else None, sign=True),
+                    count_cell(counted.distinct),
+                    count_cell(change.distinct.change if change else None, sign=True),
                 )
             )
     return grid(_KEYS, rows)

@@ -11,12 +11,12 @@ import msgspec
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.bucket.aspects import lifecycle_rules
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.domain.bucket.lifecycle import below, configuration
+from mediatool_assets.domain.bucket.lifecycle import configuration, rules_below
 from mediatool_assets.domain.errors import AlreadyExists, MediatoolError, Refused
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
+from mediatool_assets.domain.retention import Decision, Policy, conflicting_rules, decide
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.ports.bucket import BucketSettings
@@ -187,9 +187,9 @@ def _left(stores: Pruning, dropped: Iterable[Decision]) -> Iterator[str]:
 def _refuse_contradictions(policy: Policy, bucket: BucketSettings) -> None:
     live = bucket.read("lifecycle").document
     rules = lifecycle_rules(
-        configuration(LIFECYCLE) if live is None else below(live, bucket.prefix)
+        configuration(LIFECYCLE) if live is None else rules_below(live, bucket.prefix)
     )
-    if found := list(contradictions(policy, rules.values())):
+    if found := list(conflicting_rules(policy, rules.values())):
         raise Refused(
             f"{'; '.join(found)}; nothing was dropped: keep less (MEDIATOOL_KEEP_TESTING_DAYS, "
             "MEDIATOOL_KEEP_SANITIZED_DAYS), or change the rule and `mediatool bucket apply`"

@@ -39,16 +39,16 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f} %"
 
 
-def whole(value: int | None, *, sign: bool = False) -> Number:
+def count_cell(value: int | None, *, sign: bool = False) -> Number:
     """A cell with a count."""
     return Number(value, number(value, sign=sign))
 
 
-def share(value: float | None) -> Number:
+def percent_cell(value: float | None) -> Number:
     """A cell with a change in percent."""
     return Number(value, percent(value))
 
 
-def octets(value: int | None, *, sign: bool = False) -> Number:
+def byte_cell(value: int | None, *, sign: bool = False) -> Number:
     """A cell with a number of bytes."""
     return Number(value, bytes_text(value, sign=sign))

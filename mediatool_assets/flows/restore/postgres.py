@@ -13,7 +13,7 @@ from mediatool_assets.domain.ddl import restorable
 from mediatool_assets.domain.ddl.kinds import leave_out
 from mediatool_assets.domain.ddl.restorable import Script
 from mediatool_assets.domain.ddl.script import DumpEntry, Statement, entries
-from mediatool_assets.domain.ddl.skips import Skips, without
+from mediatool_assets.domain.ddl.skips import Skips, schema_without
 from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, UnknownName
 from mediatool_assets.domain.manifest import Manifest
@@ -140,7 +140,7 @@ class _Restore:
         self._all, self.script, anew, self._skips = _read(archive, skips)
         self._several = len(schemas.namespaces(self._all.name)) > 1
         self.skipped = tuple(_label(entry, self._several) for entry in self.script.skipped)
-        self.schema = without(self._all, self.skipped)
+        self.schema = schema_without(self._all, self.skipped)
         made = {table.name for table in self.schema.tables}
         self.members = {t: m for t, m in archive.manifest.tables().items() if t in made}
         self.tables = [

@@ -43,12 +43,12 @@ from mediatool_assets.flows.sanitize.search import (
     Search,
     Searched,
     Texts,
-    plain,
+    encodable_text,
     search_share,
     write_texts,
 )
 from mediatool_assets.flows.sanitize.source_check import schema_of
-from mediatool_assets.flows.sanitize.tracked_keys import group_name, watches
+from mediatool_assets.flows.sanitize.tracked_keys import group_name, tracked_by_table
 from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Tracked, write_nothing
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -116,7 +116,7 @@ def sanitize(
     with tempfile.TemporaryDirectory(prefix="sanitize-", dir=workspace.scratch) as folder:
         run = _SanitizingRun(
             archive, schema, rules, how.key, workspace, Path(folder),
-            watches(schema, rules, how.model), tuple(uncovered), how.detect,
+            tracked_by_table(schema, rules, how.model), tuple(uncovered), how.detect,
         )  # fmt: skip
         version = Version.parse(archive.manifest.version)
         with place.create(key) as sink:
@@ -225,9 +225,9 @@ class _SanitizingRun:
         raw = self.archive.manifest
         said = msgspec.json.encode([raw.source, raw.exclusions, raw.warnings])
         texts = [
-            Texts("schema.sql", "", True, list(map(plain, ddl.texts))),
-            Texts("schema.sql", "", True, list(map(plain, ddl.names)), names=True),
-            Texts("manifest.json", "", True, [plain(said.decode())], names=True),
+            Texts("schema.sql", "", True, list(map(encodable_text, ddl.texts))),
+            Texts("schema.sql", "", True, list(map(encodable_text, ddl.names)), names=True),
+            Texts("manifest.json", "", True, [encodable_text(said.decode())], names=True),
         ]
         write_texts(self.folder / "texts-inherited", texts)
         shares = [path.name.removeprefix("texts-") for path in self.folder.glob("texts-*")]

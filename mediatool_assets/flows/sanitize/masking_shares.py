@@ -28,8 +28,8 @@ from mediatool_assets.flows.sanitize.search import (
     Gather,
     Texts,
     document_gatherer,
+    encodable_text,
     gatherer,
-    plain,
     write_texts,
 )
 from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Row, Tracked
@@ -133,7 +133,7 @@ class _Work:
         for column in self._searched:
             for place, rule, found in column.texts():
                 exempt, kept = _exempt(rule, self._share.rules), rule.verb is MaskingVerb.KEEP
-                yield Texts(place, exempt, kept, list(map(plain, found)))
+                yield Texts(place, exempt, kept, list(map(encodable_text, found)))
 
 
 def _rule(share: MaskingShare, column: Column) -> MaskingRule:

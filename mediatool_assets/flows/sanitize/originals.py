@@ -28,7 +28,7 @@ _FILTER = "originals.filter"
 _DIGITS = b"0123456789"
 
 
-def marks(terms: Iterable[str], seed: int) -> set[int]:
+def term_hashes(terms: Iterable[str], seed: int) -> set[int]:
     """The hashes of terms for a filter: of each whole term, and of its beginning."""
     found: set[int] = set()
     for text in terms:
@@ -43,7 +43,7 @@ def marks(terms: Iterable[str], seed: int) -> set[int]:
     return found
 
 
-def write_marks(folder: Path, share: int | str, found: set[int]) -> None:
+def write_term_hashes(folder: Path, share: int | str, found: set[int]) -> None:
     """Write the hashes of a share's originals."""
     numpy.save(folder / f"marks-{share}.npy", numpy.array(list(found), dtype=numpy.uint64))
 

@@ -8,7 +8,7 @@ from mediatool_assets.domain.json_documents import pretty
 from mediatool_assets.domain.masking.ddl import KeptLiterals
 from mediatool_assets.domain.page import Card, Items, Page, Section, grid
 from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.flows.reports.figures import whole
+from mediatool_assets.flows.reports.figures import count_cell
 from mediatool_assets.flows.reports.html import html
 from mediatool_assets.flows.sanitize.proof import Proof
 
@@ -159,7 +159,9 @@ def _counts(
 def _section(
     title: str, headings: Sequence[str], rows: Iterable[Sequence[str | int]], lead: str = ""
 ) -> Section:
-    cells = ([whole(value) if isinstance(value, int) else value for value in row] for row in rows)
+    cells = (
+        [count_cell(value) if isinstance(value, int) else value for value in row] for row in rows
+    )
     return Section(title, [grid(headings, cells)], lead, "None.")
 
 

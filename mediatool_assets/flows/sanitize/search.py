@@ -46,7 +46,7 @@ def write_texts(path: Path, found: list[Texts]) -> None:
     path.write_bytes(zlib.compress(msgspec.msgpack.encode(found), level=1))
 
 
-def plain(text: str) -> str:
+def encodable_text(text: str) -> str:
     """A text that UTF-8 can encode: a lone surrogate, allowed in json, becomes a question mark."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
@@ -128,13 +128,13 @@ def search_share(search: Search) -> Searched:
 
 def _count(text: str, place: str, searched: Searched) -> None:
     shown = visible(text)
-    if "@" in shown and (strange := strangers(shown)):
+    if "@" in shown and (strange := foreign_addresses(shown)):
         searched.mails[place] += strange
     if len(shown) >= 8 and (numbers := sum(1 for _ in telephones(shown))):
         searched.phones[place] += numbers
 
 
-def strangers(text: str) -> int:
+def foreign_addresses(text: str) -> int:
     """The number of e-mail addresses that masking did not make."""
     return sum(not mail.endswith(f"@{MAIL_DOMAIN}") for mail in MAIL.findall(text))
 

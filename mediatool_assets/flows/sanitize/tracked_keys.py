@@ -8,7 +8,9 @@ from mediatool_assets.domain.schema import Schema
 from mediatool_assets.flows.sanitize.value_digests import Tracked
 
 
-def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tuple[Tracked, ...]]:
+def tracked_by_table(
+    schema: Schema, rules: Rules, model: Model | None
+) -> dict[str, tuple[Tracked, ...]]:
     """By table: keys and references with a masked column, and the declared groups.
 
     Keys and references with only kept columns are not tracked.

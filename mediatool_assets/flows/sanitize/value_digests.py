@@ -15,7 +15,7 @@ from mediatool_assets.domain.masking.masker import REDACTED, Masker
 from mediatool_assets.domain.masking.redaction import is_date
 from mediatool_assets.domain.masking.search_terms import terms_of
 from mediatool_assets.domain.masking.telephones import terms_of_telephone
-from mediatool_assets.flows.sanitize.originals import marks, write_marks
+from mediatool_assets.flows.sanitize.originals import term_hashes, write_term_hashes
 
 Row = dict[str, msgspec.Raw]
 _WORD = re.compile(r"\W*[^\W\d]\w*\W*")
@@ -113,7 +113,7 @@ class Evidence:
         for kind, pairs in masker.pairs.items():
             for before, after in pairs.items():
                 forms = _terms(masker, kind, before)
-                hashes |= marks(forms, self.digest.seed)
+                hashes |= term_hashes(forms, self.digest.seed)
                 original = of(before)
                 is_word = _WORD.fullmatch(before) is not None
                 terms += [(kind, original, is_word, of(form)) for form in forms]
@@ -121,7 +121,7 @@ class Evidence:
                 made = None if kind == REDACTED else of(after)
                 values.append((kind, original, made, bool(forms), is_long))
         parts = masker.name_parts()
-        write_marks(folder, share, hashes | marks(parts, self.digest.seed))
+        write_term_hashes(folder, share, hashes | term_hashes(parts, self.digest.seed))
         files: dict[str, Sequence[tuple[object, ...]]] = {
             "values": values,
             "terms": terms,

@@ -26,7 +26,7 @@ from mediatool_assets.domain.page import (
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.reports.figures import bytes_text, number, octets, whole
+from mediatool_assets.flows.reports.figures import byte_cell, bytes_text, count_cell, number
 from mediatool_assets.flows.site.day_reports import DayReport
 
 _SPANS = (30, 90, 365)
@@ -198,8 +198,8 @@ def _row(version: SiteVersion, entry: RegistryEntry | None, folder: bool) -> Seq
     return (
         Link(version.version, page),
         OutcomeCell(version.outcome),
-        whole(version.rows),
-        octets(version.bytes),
+        count_cell(version.rows),
+        byte_cell(version.bytes),
         Number(version.minutes, f"{version.minutes:.1f}"),
         version.purpose,
         ", ".join(marks),

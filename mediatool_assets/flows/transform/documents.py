@@ -11,7 +11,7 @@ from mediatool_assets.domain.shapes import DocumentShape
 from mediatool_assets.flows.transform.documents_of_json import DEPTH
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.raw_rows import Row
-from mediatool_assets.flows.transform.values import Convert, converter, shallow
+from mediatool_assets.flows.transform.values import Convert, converter, shallow_converter
 
 DOCUMENT_BYTES = 16 * 1024 * 1024
 """The largest document that MongoDB stores."""
@@ -47,7 +47,7 @@ class DocumentBuilder:
         for part in shape.columns:
             tally = losses.tally(self._table, part.column.name)
             self._converters[part.column.name] = converter(part.column, part.type, tally)
-            quick[part.column.name] = shallow(part.column, part.type, tally)
+            quick[part.column.name] = shallow_converter(part.column, part.type, tally)
         self.plan = _grouped(_leaves(shape, self._converters, root=root))
         self._shallow_plan = _grouped(_leaves(shape, quick, root=root))
 

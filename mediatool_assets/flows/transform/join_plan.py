@@ -14,7 +14,7 @@ from mediatool_assets.flows.transform.join_session import (
     JoinSession,
     OrdinalSlice,
 )
-from mediatool_assets.flows.transform.join_shares import spread
+from mediatool_assets.flows.transform.join_shares import join_with_workers
 from mediatool_assets.flows.transform.table_cuts import cuts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
 from mediatool_assets.flows.workers.ordered_results import in_order
@@ -45,7 +45,7 @@ def join(
     }
     gathered = GatheredColumns(tuple(wanted.values()), tables, spools, memory)
     if spools.elsewhere:
-        return spread(gathered, collections, workspace.executor)
+        return join_with_workers(gathered, collections, workspace.executor)
     with gathered.database(workspace.scratch) as bench:
         return JoinSession(bench).joins(collections, tables)
 

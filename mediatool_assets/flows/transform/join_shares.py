@@ -29,7 +29,7 @@ ROWS = 1 << 22
 spills the others to the worker's disk."""
 
 
-def spread(
+def join_with_workers(
     gathered: GatheredColumns, collections: Sequence[DocumentCollection], executor: Executor
 ) -> Joins:
     """All joins; orphans are found first, since collections are made from them."""

@@ -132,7 +132,7 @@ def _documents(tally: Tally, *, clean: bool = False) -> Convert:
     return convert
 
 
-def shallow(column: Column, override: FieldType | None, tally: Tally) -> Convert | None:
+def shallow_converter(column: Column, override: FieldType | None, tally: Tally) -> Convert | None:
     """As ``converter``, for rows without values of more than DEPTH levels."""
     chosen = override or default_type(column.base)
     if chosen is not FieldType.DOCUMENT or column.element is not None:

@@ -43,7 +43,7 @@ def verify(
     run = Verification(
         stores.objects,
         workspace.executor,
-        catalog.unproven(stores.objects, version)[0],
+        catalog.read_unauthenticated(stores.objects, version)[0],
         DailySample(sample, began.date()),
         workspace.progress,
     )
@@ -61,7 +61,9 @@ def verify(
     readings = (*archives.values(), mongodb, postgres, signed, chained)
     checks = [each.check() for each in readings if each is not None]
     if judged(checks) == "failed":
-        catalog.unproven(stores.objects, version)  # raises NotFound if it was deleted meanwhile
+        catalog.read_unauthenticated(
+            stores.objects, version
+        )  # raises NotFound if it was deleted meanwhile
     return Verdict(
         str(version),
         instant(began, exact=True),

@@ -138,7 +138,7 @@ def open_archive(run: Verification, kind: VersionArchive) -> ArchiveReading:
             with in_order(run.executor, sha256_of, [reader.source]) as digests:
                 if next(digests) != published.sha256:
                     reading.add("it does not have the SHA-256 that its metadata gives")
-        archives.expect(reader, kind, run.version)
+        archives.require_identity(reader, kind, run.version)
         if published.digest not in (None, reader.digest):
             reading.add("it does not have the digest that its metadata gives")
         reading.reader = reader

@@ -68,7 +68,7 @@ def reader(objects: ArchiveStore, kind: Kind, version: Version) -> ArchiveReader
     """
     key = archive_key(kind, version, objects.database_names)
     archive = ArchiveReader(objects.open(key))
-    expect(archive, kind, version)
+    require_identity(archive, kind, version)
     authenticate(objects, key, kind, version, archive)
     return archive
 
@@ -91,7 +91,7 @@ def authenticate(
         found = _authenticity_of_copy(objects, signature_key(key), version, archive.digest)
     else:
         found = authenticity_of(objects, version)
-    accept(objects, found, archive.source.name)
+    require_authentic(objects, found, archive.source.name)
     if found.statement is not None and found.statement.archives.get(kind) != archive.digest:
         raise NotAuthentic(
             f"{archive.source.name}: forged: it is not the archive that was signed, whose digest "
@@ -99,7 +99,7 @@ def authenticate(
         )
 
 
-def accept(objects: ArchiveStore, found: Authenticity, uri: str) -> None:
+def require_authentic(objects: ArchiveStore, found: Authenticity, uri: str) -> None:
     """Raise NotAuthentic if the result may not be read; the only place that decides this."""
     if objects.signature_policy.refuses(found):
         unsigned = found.status in ("unsigned", "unfinished")
@@ -133,7 +133,7 @@ def authenticity_of(objects: ArchiveStore, version: Version) -> Authenticity:
         raise DamagedInput(f"{source.name} cannot be read ({error})") from error
 
 
-def expect(archive: ArchiveReader, kind: Kind, version: Version) -> None:
+def require_identity(archive: ArchiveReader, kind: Kind, version: Version) -> None:
     """Raise BadArchive if an archive is of another version or kind than its key.
 
     A sanitized copy may be in the place of the raw archive, in its own bucket.

@@ -67,14 +67,14 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
     Raises NotFound if it is not complete, DamagedInput if it cannot be read, NotAuthentic if keys
     are trusted and none of them signed it.
     """
-    metadata, data = unproven(objects, version)
+    metadata, data = read_unauthenticated(objects, version)
     if objects.signature_policy.keys:
         found = authenticity(data, version, objects.signature_policy)
-        archives.accept(objects, found, objects.uri(metadata_key(version)))
+        archives.require_authentic(objects, found, objects.uri(metadata_key(version)))
     return metadata
 
 
-def unproven(objects: ObjectStore, version: Version) -> tuple[Metadata, bytes]:
+def read_unauthenticated(objects: ObjectStore, version: Version) -> tuple[Metadata, bytes]:
     """Like ``read``, but without comparing the signature; and the bytes of the file."""
     key = metadata_key(version)
     try:
@@ -181,7 +181,7 @@ def _newest_first(
 
 
 def _as_stored(objects: ObjectStore, version: Version) -> Metadata:
-    metadata, _ = unproven(objects, version)
+    metadata, _ = read_unauthenticated(objects, version)
     return metadata
 
 

@@ -41,7 +41,7 @@ def fetch(
         fetched = Path(scratch) / path.name
         _download(objects.open(key), fetched, expected, progress)
         reader = ArchiveReader(LocalFile(fetched))
-        archives.expect(reader, kind, version)
+        archives.require_identity(reader, kind, version)
         archives.authenticate(objects, key, kind, version, reader)
         reader.check_tar()
         for member in reader.manifest.members:

@@ -97,7 +97,7 @@ def _change(
     """
     before = marks.read(objects)
     for name in edit(before).protected - before.protected:
-        _tag(objects, Version.parse(name), marks.spare)
+        _tag(objects, Version.parse(name), marks.remove_tags)
     after = marks.change(objects, edit)
     named = set() if version is None else {str(version)}
     for name in named | (before.protected ^ after.protected):

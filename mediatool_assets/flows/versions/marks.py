@@ -63,7 +63,7 @@ def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
     return edited
 
 
-def spare(objects: ObjectStore, metadata: Metadata) -> None:
+def remove_tags(objects: ObjectStore, metadata: Metadata) -> None:
     """Remove the tag of the deletion rule from a test version's objects.
 
     The metadata comes last: if this is interrupted, a version is deleted before its archives. An
@@ -75,7 +75,7 @@ def spare(objects: ObjectStore, metadata: Metadata) -> None:
 
 
 def update_tags(objects: ObjectStore, metadata: Metadata) -> None:
-    """Tag a test version's objects for the bucket's deletion rule, or ``spare`` a kept version.
+    """Tag a test version's objects for the bucket's deletion rule; remove the tags of a kept one.
 
     By the marks as they are in the bucket, which are read again at the end: of writers at once, the
     last one tags by the last marks. If they cannot be read, nothing is tagged. The metadata is
@@ -92,7 +92,7 @@ def update_tags(objects: ObjectStore, metadata: Metadata) -> None:
             for key in keys_of(metadata.version, objects.database_names):
                 _tag(objects, key, dict([TESTING]))
         else:
-            spare(objects, metadata)
+            remove_tags(objects, metadata)
         tagged = is_free
 
 

@@ -13,7 +13,7 @@ CREDENTIALS_FILE = "credentials.json"
 """The name of the file in the home of the local servers."""
 
 
-def other_password(folder: Path) -> BadSettings:
+def password_mismatch(folder: Path) -> BadSettings:
     """The error if a server's data, in its folder of the home, has another password."""
     path = folder.parent / CREDENTIALS_FILE
     return BadSettings(

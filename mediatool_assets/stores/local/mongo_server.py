@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.stores.local.credentials import Credentials, other_password
+from mediatool_assets.stores.local.credentials import Credentials, password_mismatch
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _create_user(directory: Path, credentials: Credentials, port: int) -> None:
                 "createUser", USER, pwd=credentials.mongodb_password, roles=["root"]
             )
     except OperationFailure as error:
-        raise other_password(directory) from error
+        raise password_mismatch(directory) from error
     except PyMongoError as error:
         raise NotReady(str(error)) from error
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import BadSettings, Unreachable
-from mediatool_assets.stores.local.credentials import Credentials, other_password
+from mediatool_assets.stores.local.credentials import Credentials, password_mismatch
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server, ServerFailed
 from mediatool_assets.stores.private_files import write_private
 
@@ -121,7 +121,7 @@ def _probe(directory: Path, address: str) -> None:
         psycopg.connect(address, connect_timeout=2).close()
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):  # libpq gives no code for it
-            raise other_password(directory) from error
+            raise password_mismatch(directory) from error
         raise NotReady(str(error).strip().splitlines()[-1]) from error
 
 

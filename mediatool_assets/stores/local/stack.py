@@ -91,7 +91,7 @@ def up(home: Path, *, new_keys: bool = False) -> Stack:
     versions. Raises BadSettings (a package or library is missing) and Unreachable (a server died;
     with its last log lines), after all three were tried; servers that did start keep running.
     """
-    home = made(home)
+    home = private_home(home)
     with _locked(home):
         if (
             new_keys
@@ -141,7 +141,7 @@ def local_environment(home: Path) -> dict[str, str] | None:
     return {str(name): str(value) for name, value in json.loads(file.read_text()).items()}
 
 
-def made(home: Path) -> Path:
+def private_home(home: Path) -> Path:
     """The home, closed to others; a home without servers keeps its permissions."""
     home = home.absolute()
     try:

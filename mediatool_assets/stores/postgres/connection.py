@@ -92,7 +92,7 @@ def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str,
     return {"sslmode": "verify-full" if certified else "require"}
 
 
-def instance(url: Url) -> str:
+def database_address(url: Url) -> str:
     """``host:port/database``: the server's name in messages and manifests."""
     given = parameters(url)
     return f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
@@ -105,7 +105,7 @@ def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
     Connecting is tried four times within some seconds; a refused login or an unknown database is
     not tried again. Raises Unreachable and, from the body, the errors of ``translated``.
     """
-    with translated(instance(url)), connect(parameters(url)) as connection:
+    with translated(database_address(url)), connect(parameters(url)) as connection:
         configure(connection, _SESSION | {"lock_timeout": lock_timeout})
         yield connection
 
@@ -146,38 +146,38 @@ def translated(where: str) -> Iterator[None]:
         yield
     except errors.LockNotAvailable as error:
         raise BadSource(
-            f"{where}: another session holds a lock that stops reading ({said(error)}); "
+            f"{where}: another session holds a lock that stops reading ({message_of(error)}); "
             "find it in pg_locks, end it or wait for it, and run again"
         ) from error
     except errors.QueryCanceled as error:
         raise BadSource(
-            f"{where}: {said(error)}; the statement exceeded the limit of {STATEMENT_TIMEOUT}: see "
-            "what holds it up in pg_stat_activity, and run again"
+            f"{where}: {message_of(error)}; the statement exceeded the limit of "
+            f"{STATEMENT_TIMEOUT}: see what holds it up in pg_stat_activity, and run again"
         ) from error
     except errors.InsufficientPrivilege as error:
         raise BadSource(
-            f"{where}: {said(error)}; GRANT the exporting role USAGE of the schema and SELECT on "
-            "its tables and sequences, and BYPASSRLS where they have row policies "
+            f"{where}: {message_of(error)}; GRANT the exporting role USAGE of the schema and "
+            "SELECT on its tables and sequences, and BYPASSRLS where they have row policies "
             "(docs/how-to/access.md)"
         ) from error
     except (errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
         raise BadSource(
-            f"{where}: {said(error)}; raise max_locks_per_transaction on the server"
+            f"{where}: {message_of(error)}; raise max_locks_per_transaction on the server"
         ) from error
     except psycopg.OperationalError as error:
         # Serialization failures of read-only transactions happen only on a standby.
         if isinstance(error, errors.SerializationFailure) or CONFLICT in str(error):
-            raise RecoveryConflict(where, said(error)) from error
+            raise RecoveryConflict(where, message_of(error)) from error
         raise Unreachable(
-            f"{where}: {said(error)}; check the server and MEDIATOOL_POSTGRES_URL"
+            f"{where}: {message_of(error)}; check the server and MEDIATOOL_POSTGRES_URL"
         ) from error
     except psycopg.Error as error:
         raise BadSource(
-            f"{where}: {said(error)}; correct it in the source, or exclude the table"
+            f"{where}: {message_of(error)}; correct it in the source, or exclude the table"
         ) from error
 
 
-def said(error: psycopg.Error) -> str:
+def message_of(error: psycopg.Error) -> str:
     """The server's message on one line."""
     return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__
 

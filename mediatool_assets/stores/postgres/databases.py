@@ -61,7 +61,7 @@ def drop(connection: Connection, database: str) -> None:
     """Drop a database if it exists, and the roles whose databases no longer exist."""
     _end_sessions(connection, database)
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
-    owner_role.sweep(connection)
+    owner_role.drop_unused_roles(connection)
 
 
 def _end_sessions(connection: Connection, database: str) -> None:

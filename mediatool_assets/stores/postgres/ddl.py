@@ -14,7 +14,12 @@ from mediatool_assets.domain.errors import BadSettings, BadSource, RecoveryConfl
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, namespaces
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres.connection import CONFLICT, Connection, instance, parameters
+from mediatool_assets.stores.postgres.connection import (
+    CONFLICT,
+    Connection,
+    database_address,
+    parameters,
+)
 from mediatool_assets.stores.postgres.dependencies import extensions
 from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.private_files import write_private
@@ -54,8 +59,10 @@ def dump_ddl(
     if done.returncode != 0:
         said = " ".join(done.stderr.decode(errors="replace").split())
         if CONFLICT in said:
-            raise RecoveryConflict(instance(url), said)
-        raise BadSource(f"{instance(url)}: {said}; run pg_dump on the schema by hand to see why")
+            raise RecoveryConflict(database_address(url), said)
+        raise BadSource(
+            f"{database_address(url)}: {said}; run pg_dump on the schema by hand to see why"
+        )
     homes = sorted({e.schema for e in needed} - {*spaces, "public", "pg_catalog"})
     return _with_schemas(done.stdout, homes) + _positions(connection, schema)
 

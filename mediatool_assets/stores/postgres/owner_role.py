@@ -87,7 +87,7 @@ def _derived(secret: str, role: str) -> str:
     return hmac.digest(secret.encode(), role.encode(), "sha256").hex()
 
 
-def sweep(connection: Connection) -> None:
+def drop_unused_roles(connection: Connection) -> None:
     """Drop the roles whose databases no longer exist."""
     with _alone(connection):
         for (name,) in connection.execute(_LEFT, (_PREFIX,)).fetchall():

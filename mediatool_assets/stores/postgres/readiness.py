@@ -19,9 +19,9 @@ from mediatool_assets.stores.postgres.catalog import read_tables
 from mediatool_assets.stores.postgres.connection import (
     OLDEST,
     Connection,
-    instance,
+    database_address,
+    message_of,
     parameters,
-    said,
 )
 from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.postgres.standby import read_standby
@@ -111,7 +111,7 @@ def _connect(url: Url, variable: str) -> Connection:
 
 def _unreachable(area: str, variable: str, url: Url, error: Exception) -> Reading:
     if isinstance(error, psycopg.Error):
-        says = f"{instance(url)}: {said(error)}"
+        says = f"{database_address(url)}: {message_of(error)}"
         fix = f"correct {variable}, or start the server and let this machine in (pg_hba.conf)"
         return wrong(area, "connection", says, fix, code=4)
     code = error.exit_code if isinstance(error, MediatoolError) else 4

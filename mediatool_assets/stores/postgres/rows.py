@@ -21,7 +21,7 @@ from mediatool_assets.stores.postgres.connection import (
     Connection,
     begin,
     connected,
-    instance,
+    database_address,
     translated,
 )
 from mediatool_assets.stores.postgres.jsonb import JsonbColumns
@@ -132,7 +132,10 @@ class PostgresRows:
         """Batches of NDJSON rows without newlines, in the table's order."""
         jsonb = _jsonb(table)
         columns = JsonbColumns(jsonb)
-        with translated(f"{instance(self.url)}, {table.name}"), self._session() as connection:
+        with (
+            translated(f"{database_address(self.url)}, {table.name}"),
+            self._session() as connection,
+        ):
             begin(connection, self.snapshot)
             with closing(_fetched(connection, rows_query(table, chunk))) as batches:
                 for fetched in batches:

@@ -22,8 +22,8 @@ from mediatool_assets.stores.postgres.connection import (
     Connection,
     begin,
     connected,
-    instance,
-    said,
+    database_address,
+    message_of,
     translated,
 )
 from mediatool_assets.stores.postgres.ddl import dump_ddl
@@ -86,8 +86,8 @@ class PostgresSource:
         with connected(self.url, self.lock_timeout) as connection:
             if connection.info.server_version < OLDEST * 10_000:
                 raise BadSource(
-                    f"{instance(self.url)} is PostgreSQL {connection.info.server_version // 10_000}"
-                    f"; export needs {OLDEST} or newer"
+                    f"{database_address(self.url)} is PostgreSQL "
+                    f"{connection.info.server_version // 10_000}; export needs {OLDEST} or newer"
                 )
             catalog, standby = self._lock(connection)
             [(name,)] = connection.execute("SELECT pg_export_snapshot()")
@@ -96,7 +96,7 @@ class PostgresSource:
             except (BadSource, Unreachable, psycopg.OperationalError) as error:
                 # In a worker or pg_dump, a conflict may only show as a missing snapshot.
                 if standby is not None and (words := _ended(connection)) is not None:
-                    raise RecoveryConflict(instance(self.url), words) from error
+                    raise RecoveryConflict(database_address(self.url), words) from error
                 raise
 
     def _lock(self, connection: Connection) -> tuple[SourceTables, Standby | None]:
@@ -145,7 +145,7 @@ class PostgresSnapshot:
         [(large,)] = self.connection.execute("SELECT count(*) FROM pg_largeobject_metadata")
         return {
             "type": "postgres",
-            "instance": self.source.instance or instance(self.source.url),
+            "instance": self.source.instance or database_address(self.source.url),
             "snapshot_id": self.name,
             "server_version": self.connection.info.parameter_status("server_version"),
             "pg_dump": self._pg_dump(),
@@ -212,7 +212,7 @@ def _ended(connection: Connection) -> str | None:
     except errors.InFailedSqlTransaction:
         return None
     except psycopg.OperationalError as error:
-        return said(error)
+        return message_of(error)
     return None
 
 

@@ -80,7 +80,7 @@ class PostgresDatabases:
                 raise Refused(f"{self.server}/{database} is not dropped: {reason}")
             try:
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
-                owner_role.sweep(connection)
+                owner_role.drop_unused_roles(connection)
             except errors.ObjectInUse as error:
                 raise CheckFailed(
                     f"{self.server}/{database} is in use; end the sessions in it, or prune later"

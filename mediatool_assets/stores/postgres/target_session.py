@@ -14,8 +14,8 @@ from mediatool_assets.stores.postgres.connection import (
     Connection,
     configure,
     connect,
+    message_of,
     parameters,
-    said,
 )
 
 VARIABLE = "MEDIATOOL_RESTORE_POSTGRES_URL"
@@ -65,7 +65,7 @@ def translated(where: str, making: str | None = None) -> Iterator[None]:
     except psycopg.Error as error:
         if making is not None and _is_its_own(error):
             raise CheckFailed(
-                f"{where}: {making}: {said(error)}; {_hint(error)}{leave_out(making)}"
+                f"{where}: {making}: {message_of(error)}; {_hint(error)}{leave_out(making)}"
             ) from error
         raise _meaning(where if making is None else f"{where}: {making}", error) from error
 
@@ -77,7 +77,7 @@ _VALUE = re.compile(r': ".*', re.DOTALL)
 def _without_values(error: psycopg.Error) -> str:
     """The server's message about refused rows, with their position instead of their values."""
     place = _PLACE.match(error.diag.context or "")
-    return _VALUE.sub("", said(error)) + (place[1] if place else "")
+    return _VALUE.sub("", message_of(error)) + (place[1] if place else "")
 
 
 def _is_its_own(error: psycopg.Error) -> bool:
@@ -109,7 +109,7 @@ def _hint(error: psycopg.Error) -> str:
 
 
 def _meaning(where: str, error: psycopg.Error) -> MediatoolError:
-    words = said(error)
+    words = message_of(error)
     match error:
         case errors.DiskFull():
             return CheckFailed(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.bucket.departures import SPEC, chosen
+from mediatool_assets.domain.bucket.departures import SPEC, additional_rules
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
 from mediatool_assets.domain.chain import entry_key
@@ -135,7 +135,7 @@ def test_a_lock_beyond_the_shortest_life() -> None:
 
 def test_every_choice_has_its_reason() -> None:
     """Where the spec's table says nothing of a rule, the reason for what was chosen is there."""
-    assert set(chosen()) == set(RULES) - {"raw", "transformed", "metadata"}
+    assert set(additional_rules()) == set(RULES) - {"raw", "transformed", "metadata"}
 
 
 def test_of_settings() -> None:
@@ -209,5 +209,5 @@ def test_every_source_of_a_bucket_has_the_rules() -> None:
     assert len(found) == 2 * len(LIFECYCLE) - 3
     assert found["shop/raw"].prefix == "shop/postgres-exports/raw/"
     assert found["raw"] == RULES["raw"]
-    assert chosen(declared.lifecycle)["shop/dumps"] == chosen()["dumps"]
+    assert additional_rules(declared.lifecycle)["shop/dumps"] == additional_rules()["dumps"]
     assert Declaration.of(Settings.parse({})).lifecycle == LIFECYCLE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.bucket.drift import PostureRecord, as_declared, drift, undrifted
+from mediatool_assets.domain.bucket.drift import PostureRecord, as_declared, drift, still_passes
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.outcome import Outcome
 
@@ -47,7 +47,7 @@ def test_drift(before: Outcome, after: Outcome, outcome: str) -> None:
     earlier, now = recorded(a=before, gone="passed"), recorded(a=after, new="failed")
     changed = drift(earlier, now)
     assert [each.control for each in changed] == (["a"] if before != after else [])
-    found = undrifted(earlier, changed)
+    found = still_passes(earlier, changed)
     assert found.outcome == outcome
     assert found.reason.startswith("since 2026-06-30T03:30:00Z: ")
     assert (f"a: {before}, now {after} (so it is)" in found.reason) == (before != after)
@@ -57,4 +57,4 @@ def test_the_first_record() -> None:
     """There is nothing to have drifted from."""
     now = recorded(a="failed")
     assert drift(None, now) == ()
-    assert undrifted(None, ()).outcome == "passed"
+    assert still_passes(None, ()).outcome == "passed"

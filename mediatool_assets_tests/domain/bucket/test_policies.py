@@ -11,7 +11,7 @@ from mediatool_assets.domain.bucket.policies import (
     bucket_statements,
     covers,
     documents,
-    openness,
+    public_access,
     same_statement,
 )
 
@@ -241,7 +241,7 @@ def held(operator: str, key: str, *values: str) -> dict[str, Any]:
 )
 def test_open_to_all(statement: dict[str, Any], found: str) -> None:
     """Allowed to everybody is open, unless a condition holds it to who is named."""
-    assert openness(statement) == found
+    assert public_access(statement) == found
 
 
 def test_a_role_reaches_one_source_and_the_bucket_s_policy_all() -> None:

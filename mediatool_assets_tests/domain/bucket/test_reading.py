@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, lifecycle_of
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition, below, configuration
+from mediatool_assets.domain.bucket.lifecycle import (
+    LifecycleRule,
+    Transition,
+    configuration,
+    rules_below,
+)
 from mediatool_assets.domain.bucket.reading import read
 
 
@@ -57,13 +62,13 @@ def test_disabled_rules_do_nothing() -> None:
 def test_the_rules_of_one_source_are_read_from_its_prefix_on() -> None:
     """Those of its prefix and of the whole bucket; those of other sources are not its own."""
     whole = configuration(lifecycle_of(("", "shop/", "shopping/")))
-    found = read(below(whole, "shop/")).rules
+    found = read(rules_below(whole, "shop/")).rules
     assert {rule.id.removeprefix("shop/"): rule.prefix for rule in found} == {
         rule.id: rule.prefix for rule in LIFECYCLE if rule.id != "dagster-logs"
     }
     assert {rule.id for rule in found if "/" not in rule.id} == {"testing", "clean-up"}
-    assert below(whole, "") == whole
+    assert rules_below(whole, "") == whole
     wide = LifecycleRule("a", "sh", ("k", "v"), expire_days=1).document()
-    assert read(below({"Rules": [wide]}, "shop/")).rules == (
+    assert read(rules_below({"Rules": [wide]}, "shop/")).rules == (
         LifecycleRule("a", "", ("k", "v"), expire_days=1),
     )

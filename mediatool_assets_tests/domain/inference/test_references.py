@@ -6,9 +6,9 @@ import pytest
 from mediatool_assets.domain.inference.references import (
     CandidateReference,
     Coverage,
+    accepted_references,
     candidates,
-    chosen,
-    unnamed,
+    undeclared_reference,
     words_of,
 )
 from mediatool_assets.domain.inference.words import NameMatch
@@ -50,7 +50,7 @@ def test_what_no_name_tells_is_held_against_every_key() -> None:
         ("campaigns", "id"),
         ("users", "id"),
     ]
-    references = [unnamed(column, keys[1]) for column in columns]
+    references = [undeclared_reference(column, keys[1]) for column in columns]
     assert [str(r) for r in references if r] == ["campaigns.booked_by_key -> users.id"]
 
 
@@ -94,7 +94,7 @@ def test_what_is_believed(
     named: NameMatch, counted: bool, inclusion: Coverage, believed: bool
 ) -> None:
     """The less a name says the more the values have to, and small numbers say little."""
-    relations = chosen({reference("other", named, counted=counted): inclusion})
+    relations = accepted_references({reference("other", named, counted=counted): inclusion})
     assert bool(relations) is believed
 
 
@@ -106,7 +106,7 @@ def test_one_column_refers_to_one_table() -> None:
         reference("fits", NameMatch.PARTLY): full,
         reference("fits_better", NameMatch.FULLY): full,
     }
-    [relation] = chosen(inclusions)
+    [relation] = accepted_references(inclusions)
     assert relation.reference.target == "fits_better"
     assert relation.evidence() == "declared nowhere; 100 % of 10 values found"
 

@@ -5,7 +5,7 @@ import pytest
 from mediatool_assets.domain.inference.words import (
     NameMatch,
     is_key_like,
-    kinship,
+    name_match,
     past_tables,
     plural,
     words,
@@ -50,14 +50,14 @@ def test_names_are_words_in_the_singular(name: str, found: tuple[str, ...]) -> N
 )
 def test_a_column_names_a_table(column: str, target: str, key: str, how: NameMatch) -> None:
     """Wholly, in part, or not at all; words for one's own kind mean one's own table."""
-    assert kinship(column, "orders", target, key) is how
+    assert name_match(column, "orders", target, key) is how
 
 
 def test_history_names_the_table_whose_past_it_is() -> None:
     """By its key, and by what that table says of itself."""
-    assert kinship("id", "teams_history", "teams", "id") is NameMatch.FULLY
-    assert kinship("parent_id", "teams_history", "teams", "id") is NameMatch.FULLY
-    assert kinship("id", "teams_history", "reps", "id") is NameMatch.NONE
+    assert name_match("id", "teams_history", "teams", "id") is NameMatch.FULLY
+    assert name_match("parent_id", "teams_history", "teams", "id") is NameMatch.FULLY
+    assert name_match("id", "teams_history", "reps", "id") is NameMatch.NONE
 
 
 def test_a_past_is_that_of_another_table() -> None:
