@@ -36,10 +36,15 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: tuple[str, ...] = ()
 
 
-class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, rename={"outcome": "verdict"}):
+class Verdict(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    rename={"outcome": "verdict"},  # in the stored JSON
+):
     """One verification of one version; ``sample`` is the percentage, None if all was read.
 
-    ``authenticity`` says who made the version, if known. In JSON, ``outcome`` is ``verdict``.
+    ``authenticity`` says who made the version, if known.
     """
 
     version: str
