@@ -1,11 +1,13 @@
 """Reads an archive by range: its manifest first, then only the requested blocks."""
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from ctypes import c_uint64
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -264,6 +266,23 @@ def split_documents(content: bytes) -> Iterator[bytes]:
             raise ValueError(f"a BSON document at byte {start} has an impossible length")
         yield content[start:stop]
         start = stop
+
+
+def cut_documents(content: bytes, start: int, least: int, most: int = sys.maxsize) -> int:
+    """The end of the first documents from ``start`` on that have ``least`` bytes together, or more.
+
+    They are at most ``most`` documents, and end where the content ends. ``least`` is positive.
+    Raises ValueError if a length is impossible.
+    """
+    codec = library()
+    if codec and (end := codec.mt_cut_documents(content, len(content), start, least, most)):
+        return int(end)
+    end = start
+    for document in islice(split_documents(content[start:]), most):
+        end += len(document)
+        if end - start >= least:
+            break
+    return end
 
 
 def rows_fingerprint(content: bytes) -> Fingerprint:

@@ -16,6 +16,7 @@ from mediatool_assets.archive.gzip_members import compress, decompress
 from mediatool_assets.archive.reader import (
     Bytes,
     LocalFile,
+    cut_documents,
     documents_fingerprint,
     rows_fingerprint,
 )
@@ -135,14 +136,11 @@ def discard(source: Bytes) -> None:
         source.path.unlink()
 
 
-def spool_rows(
-    path: Path, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
-) -> Spooled:
+def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
     """Compress rows into ``path``; ``end`` follows each (a newline for NDJSON, nothing for BSON).
 
     The rows alone determine the blocks, so the same rows give the same bytes. Memory: one batch and
-    one block. With ``unpacked`` each block is unpacked again and compared with its content: raises
-    BadArchive. What no step reads before the version is published needs that.
+    one block.
     """
     blocks: list[SpooledBlock] = []
     fingerprint = Fingerprint()
@@ -150,16 +148,40 @@ def spool_rows(
         for rows in _blocks(batches, len(end)):
             data = end.join([*rows, b""])
             packed = compress(data)
-            if unpacked and decompress(packed, str(path), len(data)) != data:
-                problem = "a block does not unpack to what was packed"
-                raise BadArchive(str(path), problem, "check the memory, and run it again")
             file.write(packed)
-            digest, checksum = hashlib.sha256(data).hexdigest(), xxh3_64_intdigest(packed)
-            blocks.append(SpooledBlock(len(packed), len(rows), len(data), digest, checksum))
+            blocks.append(_described(data, packed, len(rows)))
             fingerprint += _fingerprint(
                 rows, data, rows_fingerprint if end else documents_fingerprint
             )
     return Spooled(LocalFile(path), tuple(blocks), fingerprint)
+
+
+def spool_documents(path: Path, batches: Iterable[bytes]) -> Spooled:
+    """Compress BSON documents; a batch is whole documents, one after the other.
+
+    The bytes are those of ``spool_rows``. Each block is unpacked again and compared with its
+    content, since no step reads it before the version is published: raises BadArchive. Raises
+    ValueError if a document's length is impossible. Memory: one batch and one block.
+    """
+    blocks: list[SpooledBlock] = []
+    fingerprint = Fingerprint()
+    with path.open("wb") as file:
+        for data in _document_blocks(batches):
+            packed = compress(data)
+            if decompress(packed, str(path), len(data)) != data:
+                problem = "a block does not unpack to what was packed"
+                raise BadArchive(str(path), problem, "check the memory, and run it again")
+            file.write(packed)
+            found = documents_fingerprint(data)
+            blocks.append(_described(data, packed, found.count))
+            fingerprint += found
+    return Spooled(LocalFile(path), tuple(blocks), fingerprint)
+
+
+def _described(data: bytes, packed: bytes, rows: int) -> SpooledBlock:
+    """A block with the digests of its content and of its compressed bytes."""
+    digest, checksum = hashlib.sha256(data).hexdigest(), xxh3_64_intdigest(packed)
+    return SpooledBlock(len(packed), rows, len(data), digest, checksum)
 
 
 def _fingerprint(
@@ -186,3 +208,21 @@ def _blocks(batches: Iterable[Sequence[bytes]], overhead: int) -> Iterator[list[
                 block, size = [], 0
     if block:
         yield block
+
+
+def _document_blocks(batches: Iterable[bytes]) -> Iterator[bytes]:
+    """The same for documents that are one after the other."""
+    block: list[memoryview] = []
+    size = 0
+    for batch in batches:
+        start = 0
+        while start < len(batch):
+            end = cut_documents(batch, start, BLOCK_BYTES - size)
+            block.append(memoryview(batch)[start:end])
+            size += end - start
+            start = end
+            if size >= BLOCK_BYTES:
+                yield b"".join(block)
+                block, size = [], 0
+    if block:
+        yield b"".join(block)

@@ -1175,25 +1175,44 @@ EXPORTED int mt_fingerprint_rows(const uint8_t *block, size_t size, uint64_t *co
     return 0;
 }
 
+/* The length of the first of the BSON documents in so many bytes; 0 where it does not fit. */
+static size_t document_length(const uint8_t *documents, size_t size)
+{
+    if (size < 5)
+        return 0;
+    uint32_t length = read_32(documents);
+    return length < 5 || length > size ? 0 : length;
+}
+
 /* The same of a block of BSON documents; 1 where a length does not fit. */
 EXPORTED int mt_fingerprint_documents(const uint8_t *block, size_t size, uint64_t *count, uint64_t sum[2])
 {
     u128 total = 0;
     *count = 0;
-    for (size_t at = 0; at < size;) {
-        uint32_t length;
-        if (size - at < 5)
-            return 1;
-        memcpy(&length, block + at, 4);
-        if (length < 5 || length > size - at)
+    for (size_t at = 0, length; at < size; at += length) {
+        length = document_length(block + at, size - at);
+        if (length == 0)
             return 1;
         add_to(&total, block + at, length);
         *count += 1;
-        at += length;
     }
     sum[0] = (uint64_t)total;
     sum[1] = (uint64_t)(total >> 64);
     return 0;
+}
+
+/* Where, from a start on, the first documents end that have at least so many bytes, or are the most
+ * that are wanted; 0 where a length does not fit. */
+EXPORTED size_t mt_cut_documents(const uint8_t *block, size_t size, size_t start, size_t least, size_t most)
+{
+    size_t at = start;
+    for (size_t count = 0; at < size && at - start < least && count < most; count++) {
+        size_t length = document_length(block + at, size - at);
+        if (length == 0)
+            return 0;
+        at += length;
+    }
+    return at;
 }
 
 /* ---- rows that may have numbers too long for a double: stores/postgres/jsonb.py says what they are ---- */

@@ -14,7 +14,6 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
-    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     OperationFailure,
@@ -61,10 +60,10 @@ from mediatool_assets.stores.mongodb_errors import (
     refusal,
     server_words,
 )
+from mediatool_assets.stores.mongodb_inserts import LARGEST, insert
 
 _SYSTEM = frozenset({"admin", "config", "local"})
 _REQUEST_MS = 1_800_000  # for one request; the longest builds an index on the largest collection
-_LARGEST = 16 << 20  # bytes of a document: mongod's maxBsonObjectSize in every version
 _CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, Atlas's own
 _RAW: CodecOptions[RawBSONDocument] = PLAIN.with_options(document_class=RawBSONDocument)
 
@@ -151,7 +150,7 @@ class MongoDocuments:
         with self._open(database, collection) as db:
             db.command({"create": collection, **options})
 
-    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+    def insert(self, database: str, collection: str, documents: bytes) -> None:
         """Insert whole documents unchanged; CheckFailed names the ``_id`` of a refused one.
 
         mongod moves ``_id`` to the front and fills in an empty Timestamp at the top level: such a
@@ -160,21 +159,27 @@ class MongoDocuments:
         """
         where = f"{database}.{plain_name(collection)}"
         with self._open(database, collection) as db:
-            if documents and len(largest := max(documents, key=len)) > _LARGEST:
-                raise CheckFailed(
-                    f"{where}: _id {identity(largest)} has {len(largest)} bytes, "
-                    f"more than MongoDB's {_LARGEST}; split it in the model"
-                )
-            try:
-                db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
-            except BulkWriteError as error:
-                refused = error.details["writeErrors"] + error.details["writeConcernErrors"]
-                if any(is_full(each.get("code"), each.get("errmsg")) for each in refused):
-                    raise self._full("a batch of documents was refused") from None  # as below
-                raise CheckFailed(
-                    f"{where}: {refusal(error.details, documents)}; correct the model or the rows, "
-                    "and export again"
-                ) from None  # its details contain whole documents
+            if len(documents) > LARGEST:
+                largest = max(split_documents(documents), key=len)
+                if len(largest) > LARGEST:
+                    raise CheckFailed(
+                        f"{where}: _id {identity(largest)} has {len(largest)} bytes, "
+                        f"more than MongoDB's {LARGEST}; split it in the model"
+                    )
+            for message, answer in insert(db, collection, documents):
+                self._check_inserted(where, message, answer)
+
+    def _check_inserted(self, where: str, documents: bytes, answer: dict[str, Any]) -> None:
+        """Raise Full or CheckFailed if mongod's answer says that it refused something."""
+        refused, unconfirmed = answer.get("writeErrors", []), answer.get("writeConcernError")
+        for each in filter(None, [*refused, unconfirmed]):
+            if is_full(each.get("code"), each.get("errmsg")):
+                raise self._full("a batch of documents was refused")
+        if refused or unconfirmed:
+            raise CheckFailed(
+                f"{where}: {refusal(refused, list(split_documents(documents)))}; "
+                "correct the model or the rows, and export again"
+            )
 
     def create_indexes(
         self, database: str, collection: str, indexes: Sequence[dict[str, object]]
@@ -272,12 +277,17 @@ class MongoDocuments:
                 found.append(chosen)
 
     def documents(
-        self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
-    ) -> Iterator[Sequence[bytes]]:
+        self,
+        database: str,
+        collection: str,
+        first: bytes | None = None,
+        end: bytes | None = None,
+        batch: int | None = None,
+    ) -> Iterator[bytes]:
         """All documents from ``first`` to before ``end``, in batches, in order of ``_id``."""
         with self._open(database, collection) as db:
-            for batch in _range(db[collection], first, end, None):
-                yield list(split_documents(batch))
+            cursor = _range(db[collection], first, end, None)
+            yield from cursor if batch is None else cursor.batch_size(batch)
 
     def facts(self) -> dict[str, str | int | None]:
         """The server version, for the manifest."""

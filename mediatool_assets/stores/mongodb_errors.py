@@ -1,6 +1,6 @@
 """Translates MongoDB's errors into messages without values of documents, except ``_id``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import bson
@@ -22,9 +22,11 @@ def identity(document: bytes) -> str:
     return repr(bson.decode(document, PLAIN).get("_id"))[:80]
 
 
-def refusal(details: Mapping[str, Any], documents: Sequence[bytes]) -> str:
-    """The number of refused documents of a batch, the first one's ``_id``, and the reason."""
-    errors = details["writeErrors"]
+def refusal(errors: Sequence[dict[str, Any]], documents: Sequence[bytes]) -> str:
+    """The number of refused documents of a message, the first one's ``_id``, and the reason.
+
+    ``errors`` are those of single documents, as mongod returned them.
+    """
     if not errors:
         return "the server did not confirm the write on enough members"
     return (

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import bson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from mediatool_assets.archive.spool import (
     Spooled,
     SpooledBlock,
     discard,
+    spool_documents,
     spool_rows,
 )
 from mediatool_assets.domain.errors import BadArchive
@@ -69,17 +71,37 @@ def test_a_large_row(tmp_path: Path) -> None:
     assert contents(spool) == [b"a" + row, b"b"]
 
 
-@pytest.mark.parametrize("damaged", [b"", b"other\n"])
+DOCUMENT = bson.encode({"_id": 1})
+
+
+@pytest.mark.parametrize("damaged", [b"", DOCUMENT + b"\0"])
 def test_a_block_that_does_not_unpack_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes
 ) -> None:
-    """Where that is asked for; a sound block passes."""
+    """Of documents, whose blocks no step reads; a sound block passes."""
     path = tmp_path / "spool"
-    assert contents(spool_rows(path, [[b"a"]], b"\n", unpacked=True)) == [b"a\n"]
+    assert contents(spool_documents(path, [DOCUMENT])) == [DOCUMENT]
     monkeypatch.setattr(spools, "decompress", lambda *_: damaged)
-    assert spool_rows(path, [[b"a"]], b"\n").rows == 1
+    assert spool_rows(path, [[DOCUMENT]], b"").rows == 1
     with pytest.raises(BadArchive, match="a block does not unpack to what was packed"):
-        spool_rows(path, [[b"a"]], b"\n", unpacked=True)
+        spool_documents(path, [DOCUMENT])
+
+
+@given(sizes=st.lists(st.integers(0, 60), max_size=40), batch=st.integers(1, 10))
+@pytest.mark.parametrize("native", ["yes", "no"])
+def test_documents_in_batches_are_spooled_as_rows_are(
+    native: str, sizes: list[int], batch: int
+) -> None:
+    """The same blocks and bytes, however they arrive and whoever finds where a block ends."""
+    documents = [bson.encode({"": bytes(size)}) for size in sizes]
+    joined = [b"".join(documents[i : i + batch]) for i in range(0, len(documents), batch)]
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spools, "BLOCK_BYTES", 100)
+        patch.setenv("MEDIATOOL_NATIVE", native)
+        one = spool_rows(Path(folder, "one"), [documents], b"")
+        other = spool_documents(Path(folder, "other"), [*joined, b""])
+        assert whole(one.source) == whole(other.source)
+    assert (one.blocks, one.fingerprint) == (other.blocks, other.fingerprint)
 
 
 def test_a_block_ends_where_it_is_large_enough(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,11 +119,16 @@ class CountingReads(MongoDocuments):
         self.reads.append("journalled")
 
     def documents(
-        self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
-    ) -> Iterator[Sequence[bytes]]:
+        self,
+        database: str,
+        collection: str,
+        first: bytes | None = None,
+        end: bytes | None = None,
+        batch: int | None = None,
+    ) -> Iterator[bytes]:
         """As the server does."""
         self.reads.append(collection)
-        return super().documents(database, collection, first, end)
+        return super().documents(database, collection, first, end, batch)
 
 
 def test_what_reads_a_new_database_back_makes_its_dump(
@@ -154,9 +159,9 @@ def test_what_reads_a_new_database_back_makes_its_dump(
 class LosesOne(MongoDocuments):
     """Inserts all documents but the last."""
 
-    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+    def insert(self, database: str, collection: str, documents: bytes) -> None:
         """As a server that loses one."""
-        super().insert(database, collection, documents[:-1])
+        super().insert(database, collection, b"".join([*split_documents(documents)][:-1]))
 
 
 def test_a_database_that_lacks_a_document_gets_no_dump_and_no_marker(

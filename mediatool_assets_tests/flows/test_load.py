@@ -161,9 +161,9 @@ def test_a_half_loaded_database_is_replaced(
 class _Mortal(MongoDocuments):
     """A store whose worker is killed, as by the kernel, after it has inserted document 250."""
 
-    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+    def insert(self, database: str, collection: str, documents: bytes) -> None:
         MongoDocuments.insert(self, database, collection, documents)
-        if any(bson.decode(document)["_id"] == 250 for document in documents):
+        if any(each["_id"] == 250 for each in bson.decode_all(documents)):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -183,9 +183,9 @@ def test_a_killed_worker_leaves_no_complete_database(
 class _Parricide(MongoDocuments):
     """A store whose worker kills the coordinator after it has inserted document 250."""
 
-    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+    def insert(self, database: str, collection: str, documents: bytes) -> None:
         MongoDocuments.insert(self, database, collection, documents)
-        if any(bson.decode(document)["_id"] == 250 for document in documents):
+        if any(each["_id"] == 250 for each in bson.decode_all(documents)):
             coordinator = parent_process()
             assert coordinator is not None
             assert coordinator.pid is not None

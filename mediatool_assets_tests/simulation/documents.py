@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import bson
 from bson.raw_bson import RawBSONDocument
 
+from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import CheckFailed, Full, MediatoolError, Refused, Unreachable
 from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, version_of_database
@@ -193,14 +194,14 @@ class Documents:
 
         self._call(f"create {database}.{collection}", act, WRITE_FAULTS)
 
-    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+    def insert(self, database: str, collection: str, documents: bytes) -> None:
         """Whole documents."""
 
         def act() -> None:
             found = self._make(database).collections
             into = found.setdefault(collection, Collection({}, []))
             twice = 0
-            for document in documents:
+            for document in split_documents(documents):
                 identity = bson.encode({"": RawBSONDocument(document)["_id"]})
                 twice += identity in into.documents
                 into.documents.setdefault(identity, document)
@@ -298,8 +299,13 @@ class Documents:
         return self._call(f"bounds of {database}.{collection}", act)
 
     def documents(
-        self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
-    ) -> Iterator[Sequence[bytes]]:
+        self,
+        database: str,
+        collection: str,
+        first: bytes | None = None,
+        end: bytes | None = None,
+        batch: int | None = None,
+    ) -> Iterator[bytes]:
         """In batches, each a request: what is written between two of them shows."""
         after = -1
         while True:
@@ -311,13 +317,13 @@ class Documents:
                     if (first is None or _key(d) >= _key(first))
                     and (end is None or _key(d) < _key(end))
                 ]
-                return found[after + 1 : after + 1 + _BATCH]
+                return found[after + 1 : after + 1 + min(batch or _BATCH, _BATCH)]
 
-            batch = self._call(f"read {database}.{collection}", act)
-            if not batch:
+            found = self._call(f"read {database}.{collection}", act)
+            if not found:
                 return
-            yield batch
-            after += len(batch)
+            yield b"".join(found)
+            after += len(found)
 
     def facts(self) -> dict[str, str | int | None]:
         """Its version."""

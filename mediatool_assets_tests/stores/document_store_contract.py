@@ -21,9 +21,9 @@ class Store(DocumentStore, DatabaseServer, Protocol):
     """Both sides of one server."""
 
 
-def documents(*numbers: int) -> list[bytes]:
+def documents(*numbers: int) -> bytes:
     """A document for each number."""
-    return [bson.encode({"_id": number, "name": f"n{number}"}) for number in numbers]
+    return b"".join(bson.encode({"_id": number, "name": f"n{number}"}) for number in numbers)
 
 
 def fill(store: DocumentStore, database: str, prefix: str, *numbers: int) -> None:
@@ -43,7 +43,7 @@ def load(store: DocumentStore, database: str, name: str, *numbers: int) -> None:
 def read(store: DocumentStore, database: str) -> list[int]:
     """The numbers that are there, in the order in which they come."""
     batches = store.documents(database, "users")
-    return [bson.decode(each)["_id"] for batch in batches for each in batch]
+    return [each["_id"] for batch in batches for each in bson.decode_all(batch)]
 
 
 def _unreadable() -> str | None:

@@ -22,7 +22,7 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 
 DATABASE = "mediatool_20250621-143000"
-DOCUMENT = [bson.encode({"_id": 1})]
+DOCUMENT = bson.encode({"_id": 1})
 NO_ROOM = "Not enough disk space"
 
 

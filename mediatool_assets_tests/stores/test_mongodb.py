@@ -35,7 +35,7 @@ _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
     "is_busy": lambda store, name: store.is_busy(name),
     "drop": lambda store, name: store.drop(name),
     "create": lambda store, name: store.create(name, "c", {}),
-    "insert": lambda store, name: store.insert(name, "c", [bson.encode({"_id": 1})]),
+    "insert": lambda store, name: store.insert(name, "c", bson.encode({"_id": 1})),
     "create_indexes": lambda store, name: store.create_indexes(name, "c", []),
     "begin": lambda store, name: store.begin(name, "one"),
     "mark": lambda store, name: store.mark(name, "one", {"_id": 1}),
@@ -131,7 +131,7 @@ def test_a_copy_for_a_worker_reaches_the_same_server(
 
 def test_the_first_refused_document_is_named(documents: MongoDocuments, database: str) -> None:
     """A duplicate _id is reported with it, and without the document's values."""
-    same = [bson.encode({"_id": ObjectId(b"a" * 12), "email": "secret@example.org"})] * 2
+    same = bson.encode({"_id": ObjectId(b"a" * 12), "email": "secret@example.org"}) * 2
     with pytest.raises(CheckFailed, match=r"1 of 2 .*the same _id") as caught:
         documents.insert(database, "users", same)
     assert repr(ObjectId(b"a" * 12)) in str(caught.value)
@@ -143,7 +143,7 @@ def test_a_document_too_large_for_mongodb_is_named(
     documents: MongoDocuments, database: str
 ) -> None:
     """More than 16 MiB is refused with its _id and size."""
-    large = [bson.encode({"_id": 1}), bson.encode({"_id": 2, "text": "x" * (17 << 20)})]
+    large = bson.encode({"_id": 1}) + bson.encode({"_id": 2, "text": "x" * (17 << 20)})
     with pytest.raises(CheckFailed, match="_id 2 has 17825817 bytes"):
         documents.insert(database, "users", large)
 
@@ -171,7 +171,7 @@ def test_the_validators_reason_is_told_without_values(
     """The rule and the field are named; the value, which may be personal, is not."""
     documents.create(database, "users", {"validator": validator})
     with pytest.raises(CheckFailed, match=reason) as caught:
-        documents.insert(database, "users", [bson.encode({"_id": 1, **document})])
+        documents.insert(database, "users", bson.encode({"_id": 1, **document}))
     assert "secret" not in str(caught.value)
 
 
@@ -224,7 +224,7 @@ def test_a_dead_load_or_removal_keeps_nobody_waiting(
 def test_a_dead_load_is_taken_over(documents: MongoDocuments, database: str) -> None:
     """Its claim has not changed for a while: what it left is gone, and it can mark nothing."""
     documents.begin(database, "one")
-    documents.insert(database, "teams", [bson.encode({"_id": 1})])
+    documents.insert(database, "teams", bson.encode({"_id": 1}))
     replace(documents, patience=0.5).begin(database, "two")
     assert documents.collections(database) == []
     with pytest.raises(CheckFailed, match="taken it over"):
@@ -235,15 +235,15 @@ def test_a_dead_load_is_taken_over(documents: MongoDocuments, database: str) -> 
 def test_a_failed_load_leaves_nothing(documents: MongoDocuments, database: str) -> None:
     """Neither a database nor a claim; of a complete one nothing is missing, and nothing is more."""
     with pytest.raises(ValueError, match="ours"), documents.loading(database, "one"):
-        documents.insert(database, "teams", [bson.encode({"_id": 1})])
+        documents.insert(database, "teams", bson.encode({"_id": 1}))
         raise ValueError("ours")
     assert not documents.exists(database)
     with documents.loading(database, "two"):
-        documents.insert(database, "teams", [bson.encode({"_id": 1})])
+        documents.insert(database, "teams", bson.encode({"_id": 1}))
         documents.mark(database, "two", {"_id": "v"})
     marker = documents.marker(database)
     with pytest.raises(ValueError, match="ours"), documents.loading(database, "three") as prefix:
-        documents.insert(database, prefix + "teams", [bson.encode({"_id": 2})])
+        documents.insert(database, prefix + "teams", bson.encode({"_id": 2}))
         raise ValueError("ours")
     assert documents.marker(database) == documents.label(database) == marker
     assert documents.collections(database, "_mediatool_load") == []
@@ -253,7 +253,7 @@ def test_a_failed_load_leaves_nothing(documents: MongoDocuments, database: str) 
 def test_what_no_load_made_is_never_taken_over(documents: MongoDocuments, database: str) -> None:
     """Not under a version's name either: mongorestore of a dump makes that, without a marker."""
     documents.create(database, "teams", {})
-    documents.insert(database, "teams", [bson.encode({"_id": 1})])
+    documents.insert(database, "teams", bson.encode({"_id": 1}))
     with pytest.raises(Refused, match="was not made by a load"):
         documents.begin(database, "one")
     assert documents.count(database, "teams") == 1
@@ -278,11 +278,11 @@ def test_ranges_hold_every_document_once_in_order(
     """Whatever the types of the _id values, the ranges together are the whole, sorted."""
     documents.drop(database)
     if content:
-        documents.insert(database, "c", content)
-    whole = [d for batch in documents.documents(database, "c") for d in batch]
+        documents.insert(database, "c", b"".join(content))
+    whole = list(split_documents(b"".join(documents.documents(database, "c"))))
     bounds = [None, *documents.bounds(database, "c", step), None]
     parts = [
-        [d for batch in documents.documents(database, "c", first, end) for d in batch]
+        list(split_documents(b"".join(documents.documents(database, "c", first, end))))
         for first, end in pairwise(bounds)
     ]
     assert sorted(whole) == sorted(content)
@@ -293,7 +293,7 @@ def test_ranges_hold_every_document_once_in_order(
 def test_documents_are_counted_as_they_are_now(documents: MongoDocuments, database: str) -> None:
     """None where there is no collection, else what is there."""
     assert documents.count(database, "c") == 0
-    documents.insert(database, "c", [bson.encode({"_id": n}) for n in range(3)])
+    documents.insert(database, "c", b"".join(bson.encode({"_id": n}) for n in range(3)))
     assert documents.count(database, "c") == 3
 
 
@@ -311,6 +311,6 @@ def test_ids_of_unlike_types_have_one_order(documents: MongoDocuments, database:
         datetime(2020, 1, 1, tzinfo=UTC),
     ]
     wanted = [bson.encode({"_id": value}) for value in ids]
-    documents.insert(database, "c", wanted[::-1])
-    assert [d for batch in documents.documents(database, "c") for d in batch] == wanted
+    documents.insert(database, "c", b"".join(wanted[::-1]))
+    assert list(split_documents(b"".join(documents.documents(database, "c")))) == wanted
     assert list(split_documents(b"".join(documents.bounds(database, "c", 4)))) == wanted[4::4]

@@ -13,8 +13,8 @@ from bson import json_util
 from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import (
     ArchiveReader,
+    cut_documents,
     documents_fingerprint,
-    split_documents,
 )
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import (
@@ -253,10 +253,10 @@ def _insert_share(share: _Insertion) -> int:
     """In a worker: insert a share, one block at a time in memory; returns the document count."""
     for content in share.archive.blocks(share.blocks):
         try:
-            batch = list(split_documents(content))
+            cut_documents(content, 0, len(content))
         except ValueError as error:
             raise BadArchive(share.archive.source.name, f"{share.collection}: {error}") from error
-        share.documents.insert(share.database, share.collection, batch)
+        share.documents.insert(share.database, share.collection, content)
     return share.rows
 
 
@@ -310,10 +310,7 @@ def reread(
 
 def _fingerprint(share: IdRange) -> Fingerprint:
     """In a worker: return the fingerprint of a range as mongod returns it."""
-    found = Fingerprint()
-    for batch in share.read():
-        found += documents_fingerprint(b"".join(batch))
-    return found
+    return sum(map(documents_fingerprint, share.batches()), Fingerprint())
 
 
 def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) -> None:

@@ -185,8 +185,11 @@ class DocumentStore(Protocol):
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:
         """Create an empty collection with its validator and other options."""
 
-    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
-        """Insert whole BSON documents as they are; raises CheckFailed naming the first refused."""
+    def insert(self, database: str, collection: str, documents: bytes) -> None:
+        """Insert whole BSON documents, one after the other, as they are.
+
+        Raises CheckFailed naming the first refused one.
+        """
 
     def create_indexes(
         self, database: str, collection: str, indexes: Sequence[dict[str, object]]
@@ -223,11 +226,17 @@ class DocumentStore(Protocol):
         """Every ``step``-th ``_id`` in order except the first, as BSON; empty if it is small."""
 
     def documents(
-        self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
-    ) -> Iterator[Sequence[bytes]]:
-        """Every document as BSON bytes, in batches, in order of ``_id``.
+        self,
+        database: str,
+        collection: str,
+        first: bytes | None = None,
+        end: bytes | None = None,
+        batch: int | None = None,
+    ) -> Iterator[bytes]:
+        """Every document in order of ``_id``: batches of whole BSON documents, one after the other.
 
-        ``first`` (included) and ``end`` (excluded) are values that ``bounds`` returned.
+        ``first`` (included) and ``end`` (excluded) are values that ``bounds`` returned. ``batch``
+        is the number of documents in a batch, unless the server chooses a smaller one.
         """
 
     def facts(self) -> dict[str, str | int | None]:

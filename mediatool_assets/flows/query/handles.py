@@ -166,7 +166,8 @@ class LiveDocuments(Frames):
 
     def batches(self) -> Iterator[Sequence[bytes]]:
         """The documents as BSON in batches, in order of ``_id``."""
-        return self.store.documents(self.database, self.collection)
+        batches = self.store.documents(self.database, self.collection)
+        return (list(split_documents(batch)) for batch in batches)
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         """Document by document."""

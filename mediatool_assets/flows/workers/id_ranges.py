@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.flows.ports import DocumentStore
 
 _RANGE_BYTES = 1 << 24  # of BSON: far longer than a request (2 ms), far shorter than a collection
+_BATCH_BYTES = 1 << 21  # of BSON in an answer: the memory of the one before is used again
+_SMALLEST = 5  # bytes of a BSON document
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,18 @@ class IdRange:
     collection: str
     first: bytes | None
     end: bytes | None
+    batch: int
+    """How many documents mongod returns at a time."""
+
+    def batches(self) -> Iterator[bytes]:
+        """Whole documents, one after the other, in order of ``_id``."""
+        return self.documents.documents(
+            self.database, self.collection, self.first, self.end, self.batch
+        )
 
     def read(self) -> Iterator[Sequence[bytes]]:
         """The documents in batches, in order of ``_id``."""
-        return self.documents.documents(self.database, self.collection, self.first, self.end)
+        return (list(split_documents(batch)) for batch in self.batches())
 
 
 def id_ranges(
@@ -36,7 +47,8 @@ def id_ranges(
     """
     step = max(1, rows * _RANGE_BYTES // max(size, 1))
     bounds = documents.bounds(database, collection, step) if rows > step else []
+    batch = min(max(2, rows * _BATCH_BYTES // max(size, 1)), _BATCH_BYTES // _SMALLEST)
     return [
-        IdRange(documents, database, collection, first, end)
+        IdRange(documents, database, collection, first, end, batch)
         for first, end in zip([None, *bounds], [*bounds, None], strict=True)
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mediatool_assets.archive.reader import Bytes, LocalFile
-from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.archive.spool import Spooled, spool_documents, spool_rows
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.ports import ArchiveStore, Staging
@@ -40,10 +40,11 @@ class Spooling(Protocol):
     def ahead(self) -> int | None:
         """How many shares workers may be ahead of the writer; None for no limit."""
 
-    def rows(
-        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
-    ) -> Spooled:
+    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
         """In a worker: spool rows like ``spool_rows``. Names must be unique within one spooling."""
+
+    def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
+        """In a worker: spool documents like ``spool_documents``."""
 
     def keep(self, name: str, data: bytes) -> Bytes:
         """In a worker: store data that the coordinator or another worker will read."""
@@ -71,11 +72,13 @@ class LocalSpooling:
         """Limited, since disk space is."""
         return _AHEAD
 
-    def rows(
-        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
-    ) -> Spooled:
+    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
         """Spool to a file of that name."""
-        return spool_rows(self.folder / name, batches, end, unpacked=unpacked)
+        return spool_rows(self.folder / name, batches, end)
+
+    def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
+        """Spool to a file of that name."""
+        return spool_documents(self.folder / name, batches)
 
     def keep(self, name: str, data: bytes) -> Bytes:
         """Store as a file of that name."""
@@ -114,14 +117,18 @@ class StagedSpooling:
         """None: a bucket has no size limit."""
         return None
 
-    def rows(
-        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
-    ) -> Spooled:
+    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
         """Spool to a local file, which is uploaded to the bucket."""
+        return self._staged(name, lambda path: spool_rows(path, batches, end))
+
+    def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
+        """Spool to a local file, which is uploaded to the bucket."""
+        return self._staged(name, lambda path: spool_documents(path, batches))
+
+    def _staged(self, name: str, write: Callable[[Path], Spooled]) -> Spooled:
         with scratch_folder() as folder:
             path = Path(folder, "spool")
-            spooled = spool_rows(path, batches, end, unpacked=unpacked)
-            return replace(spooled, source=self.objects.open(self._send(name, path)))
+            return replace(write(path), source=self.objects.open(self._send(name, path)))
 
     def keep(self, name: str, data: bytes) -> Bytes:
         """Store as an object."""

@@ -3,7 +3,7 @@
 import dataclasses
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,7 +155,7 @@ class Gated(MongoDocuments):
 
     gate: Path = Path()
 
-    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+    def insert(self, database: str, collection: str, documents: bytes) -> None:
         """Say that it is reached, wait, and insert."""
         (self.gate / "reached").touch()
         while not (self.gate / "open").exists():
