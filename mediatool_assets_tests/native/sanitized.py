@@ -43,7 +43,14 @@ def child(program: Path, examples: int, *arguments: str) -> tuple[list[str], dic
     return command, os.environ | own
 
 
-_READERS = ("mt_read", "mt_assemble", "mt_suspects", "mt_digest_rows", "mt_digest_documents")
+_READERS = (
+    "mt_read",
+    "mt_assemble",
+    "mt_cut_documents",
+    "mt_suspects",
+    "mt_digest_rows",
+    "mt_digest_documents",
+)
 """What is given bytes, and how many; before them, most of these are given a plan."""
 
 

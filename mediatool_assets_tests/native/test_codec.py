@@ -5,11 +5,13 @@ import json
 from collections.abc import Sequence
 from unittest import mock
 
+import bson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from mediatool_assets.archive.reader import cut_documents
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.transform.gathering import GatherRequest
@@ -279,3 +281,33 @@ def test_a_block_of_other_rows_is_refused(codec: ctypes.CDLL, content: bytes) ->
     """The caller's count is checked, not believed."""
     with pytest.raises(ValueError, match="other rows"):
         RowPlan(codec, *PLAN).read(content, bytearray(1))
+
+
+def _cut(content: bytes, start: int, least: int, most: int) -> int | str:
+    try:
+        return cut_documents(content, start, least, most)
+    except ValueError:
+        return "impossible"
+
+
+@given(
+    sizes=st.lists(st.integers(0, 30), max_size=9),
+    rest=st.binary(max_size=12),
+    first=st.integers(0, 9),
+    least=st.integers(1, 200),
+    most=st.integers(1, 9),
+)
+def test_documents_of_any_length_are_cut_where_python_cuts_them(
+    sizes: list[int], rest: bytes, first: int, least: int, most: int
+) -> None:
+    """After enough bytes or enough of them, or at the end; an impossible length is told."""
+    documents = [bson.encode({"": bytes(size)}) for size in sizes]
+    content, start = b"".join([*documents, rest]), len(b"".join(documents[:first]))
+    found = _cut(content, start, least, most)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDIATOOL_NATIVE", "no")
+        assert _cut(content, start, least, most) == found
+    if not rest:
+        wanted = documents[first:][:most]
+        ends = [start + sum(map(len, wanted[:n])) for n in range(1, len(wanted) + 1)]
+        assert found == next((end for end in ends if end - start >= least), [start, *ends][-1])

@@ -8,11 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.archive.reader import (
-    cut_documents,
-    documents_fingerprint,
-    rows_fingerprint,
-)
+from mediatool_assets.archive.reader import documents_fingerprint, rows_fingerprint
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import ColumnField, DocumentCollection, DocumentShape
@@ -53,36 +49,6 @@ def test_bytes_that_are_no_documents(content: bytes) -> None:
     elif not 5 <= lengths[0] <= lengths[1]:
         with pytest.raises(ValueError, match="impossible length"):
             documents_fingerprint(content)
-
-
-def _cut(content: bytes, start: int, least: int, most: int) -> int | str:
-    try:
-        return cut_documents(content, start, least, most)
-    except ValueError:
-        return "impossible"
-
-
-@given(
-    sizes=st.lists(st.integers(0, 30), max_size=9),
-    rest=st.binary(max_size=12),
-    first=st.integers(0, 9),
-    least=st.integers(1, 200),
-    most=st.integers(1, 9),
-)
-def test_documents_are_cut_where_python_cuts_them(
-    sizes: list[int], rest: bytes, first: int, least: int, most: int
-) -> None:
-    """After enough bytes or enough of them, or at the end; an impossible length is told."""
-    documents = [bson.encode({"": bytes(size)}) for size in sizes]
-    content, start = b"".join([*documents, rest]), len(b"".join(documents[:first]))
-    found = _cut(content, start, least, most)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEDIATOOL_NATIVE", "no")
-        assert _cut(content, start, least, most) == found
-    if not rest:
-        wanted = documents[first:][: int(most)]
-        ends = [start + sum(map(len, wanted[:n])) for n in range(1, len(wanted) + 1)]
-        assert found == next((end for end in ends if end - start >= least), [start, *ends][-1])
 
 
 def test_an_empty_block_and_one_without_its_last_newline() -> None:
