@@ -73,7 +73,7 @@ def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
 def transformed_checks(
     model: Model, collections: Iterable[str]
 ) -> Iterator[dg.AssetChecksDefinition]:
-    """The reference check of each collection that has references; None if there is none."""
+    """The step that checks the references; nothing if no collection has any."""
     referring = [name for name in collections if _refers(model, name)]
     if referring:
         says = "No more unresolved references than in the last versions."
@@ -134,7 +134,10 @@ def _layer_checks(
 def version_checks(
     targets: Targets, tables: Iterable[str], collections: Iterable[str]
 ) -> dg.AssetChecksDefinition:
-    """Of the version as a whole, once it is published; ``tables`` and ``collections`` are named."""
+    """The checks of a published version as a whole.
+
+    ``tables`` and ``collections`` are those that the model names.
+    """
     tables, collections = list(tables), list(collections)
     dumped = _LayerCheck(
         _DUMPED, "Every collection of the dump equals what was loaded.", dump_as_loaded, _documents

@@ -56,7 +56,7 @@ def check_on_time(
 
 
 def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
-    """The sensor that checks a day without a run."""
+    """The sensor that checks, without starting a run, whether today's version is on time."""
 
     @dg.sensor(
         name=names.name("on_time_sensor"),

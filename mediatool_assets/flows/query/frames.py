@@ -53,13 +53,13 @@ def table_of_arrow(
 
 
 def pandas_frame(table: pa.Table) -> pd.DataFrame:
-    """The same values in Arrow-backed columns."""
+    """The table as a pandas DataFrame with Arrow-backed columns."""
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 
 
 def polars_frame(table: pa.Table) -> "polars.DataFrame":
-    """The same values as a polars frame; raises Misuse if polars is not installed."""
+    """The table as a polars DataFrame; raises Misuse if polars is not installed."""
     try:
         import polars  # noqa: PLC0415  # an optional extra
     except ModuleNotFoundError as error:
