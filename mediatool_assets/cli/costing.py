@@ -53,7 +53,7 @@ def costs(
         mediatool costs --output costs.html
     """
     if wanted is not None and output is None:
-        raise Misuse("--format says how --output is written; name a file with --output")
+        raise Misuse("--format is the format of --output; add --output FILE, or remove --format")
     from mediatool_assets.domain.costs.report import costs as reckoned
     from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
     from mediatool_assets.flows.costs.report import page, render

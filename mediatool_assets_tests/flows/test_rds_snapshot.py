@@ -138,7 +138,7 @@ def test_a_snapshot_that_was_deleted_meanwhile(twin: RdsTwin) -> None:
     work, _ = _work(
         twin, lambda: twin.client.delete_db_snapshot(DBSnapshotIdentifier=SNAPSHOT) and None
     )
-    with pytest.raises(BadSource, match=f"{SNAPSHOT} was there and is gone"):
+    with pytest.raises(BadSource, match=f"{SNAPSHOT} was deleted during the export"):
         work.of_now(VERSION)
 
 

@@ -81,8 +81,8 @@ class _Archive:
             kind = self.manifest.kind
             if kind not in ("raw", "sanitized"):
                 raise Misuse(
-                    f"{self.reader.source.name} is a {kind} archive; compare raw ones, which "
-                    "`mediatool fetch VERSION` brings"
+                    f"{self.reader.source.name} is a {kind} archive; compare raw archives: "
+                    "`mediatool fetch VERSION` downloads one"
                 )
             self.reader.check_tar()
             _ = self.schema

@@ -64,7 +64,9 @@ def compare(made: VersionArchives, documents: DocumentStore | None, version: Ver
         return
     database = None if documents is None else loaded(documents, version)
     if database is None:
-        raise NotFound(f"the MongoDB database of {version} is absent or half-loaded; load it")
+        raise NotFound(
+            f"the MongoDB database of {version} is absent or half-loaded; run its load again"
+        )
     transformed = made.transformed.manifest.collection_fingerprints()
     _compare_collections("loaded", transformed, database.fingerprints)
     _compare_collections("dumped", transformed, made.dump.manifest.collection_fingerprints())

@@ -105,4 +105,4 @@ class SnapshotExporter:
 
 
 def _gone(what: str) -> NoReturn:
-    raise BadSource(f"{what} was there and is gone: somebody deleted it; export again")
+    raise BadSource(f"{what} was deleted during the export; export again")

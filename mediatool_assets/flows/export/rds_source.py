@@ -241,7 +241,7 @@ class ParquetRows:
                 except ValueError as error:
                     raise BadSource(
                         f"{self.objects.uri(key)}: {table.name}: {error}; "
-                        "export the snapshot again, and keep this message if it returns"
+                        "export the snapshot again, and report this message if it fails again"
                     ) from error
 
 

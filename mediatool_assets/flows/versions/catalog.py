@@ -90,13 +90,13 @@ def read_unauthenticated(objects: ObjectStore, version: Version) -> tuple[Metada
         metadata = metadata_file.decode(data)
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it, or use "
-            "another version"
+            f"{objects.uri(key)} cannot be read ({error}); put back an earlier S3 version "
+            "of this object, or use another version"
         ) from error
     if metadata.timestamp != str(version):
         raise DamagedInput(
-            f"{objects.uri(key)} is the metadata of {metadata.timestamp[:40]!r}; restore an "
-            "earlier copy of it, or use another version"
+            f"{objects.uri(key)} is the metadata of {metadata.timestamp[:40]!r}; put back an "
+            "earlier S3 version of this object, or use another version"
         )
     return metadata, data
 

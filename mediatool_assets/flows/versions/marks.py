@@ -135,6 +135,6 @@ def stored_at(objects: ObjectStore, key: str) -> StoredMarks:
         return StoredMarks()
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it: without "
-            "it, pinned versions are unknown"
+            f"{objects.uri(key)} cannot be read ({error}), so it is unknown which versions are "
+            "pinned; put back an earlier S3 version of this object"
         ) from error
