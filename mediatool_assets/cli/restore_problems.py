@@ -7,7 +7,7 @@ from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.domain.settings import Settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.ddl.restorable import Script
+    from mediatool_assets.domain.ddl.restorable import RestoreScript
     from mediatool_assets.flows.infer import TableSource
 
 
@@ -46,7 +46,9 @@ def restore_notes(tables: "TableSource") -> list[str]:
     return [w for w in source_warnings(tables.facts, tables.schema) if w not in problems]
 
 
-def _of_the_server(tables: "TableSource", config: Settings, script: "Script") -> Iterator[str]:
+def _of_the_server(
+    tables: "TableSource", config: Settings, script: "RestoreScript"
+) -> Iterator[str]:
     from mediatool_assets.domain.postgres_release import Release
     from mediatool_assets.domain.server_needs import needs
     from mediatool_assets.stores.postgres import PostgresTarget

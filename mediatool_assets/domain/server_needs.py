@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediatool_assets.domain.ddl.restorable import Script
+from mediatool_assets.domain.ddl.restorable import RestoreScript
 from mediatool_assets.domain.schema import Schema
 
 _COLLATED = re.compile(r'\bCOLLATE pg_catalog\."((?:[^"]|"")+)"')
@@ -39,7 +39,7 @@ class ServerFeatures:
             yield "libxml (columns of type xml)"
 
 
-def needs(major: int, schema: Schema, script: Script) -> ServerFeatures:
+def needs(major: int, schema: Schema, script: RestoreScript) -> ServerFeatures:
     """The features that ``schema.sql``, as a restore reads it, and ``schema.json`` need."""
     collations, icu, lz4 = set[str](), False, False
     for entry in (*script.before, *script.after):

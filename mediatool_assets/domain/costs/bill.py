@@ -16,7 +16,7 @@ NONE = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Amounts:
+class Charges:
     """Dollars by what they are paid for."""
 
     storage: Decimal = NONE
@@ -31,9 +31,9 @@ class Amounts:
         whole = self.storage + self.small_objects + self.early_deletion
         return whole + self.transitions + self.requests
 
-    def __add__(self, other: "Amounts") -> "Amounts":
+    def __add__(self, other: "Charges") -> "Charges":
         """The sum of two."""
-        return Amounts(
+        return Charges(
             self.storage + other.storage,
             self.small_objects + other.small_objects,
             self.early_deletion + other.early_deletion,
@@ -49,16 +49,16 @@ class Month:
     name: str
     begin: int
     end: int
-    areas: dict[str, Amounts] = field(default_factory=dict)
+    areas: dict[str, Charges] = field(default_factory=dict)
 
     @property
-    def amounts(self) -> Amounts:
+    def amounts(self) -> Charges:
         """The sum of all areas."""
-        return sum(self.areas.values(), Amounts())
+        return sum(self.areas.values(), Charges())
 
-    def add(self, area: str, amounts: Amounts) -> None:
+    def add(self, area: str, amounts: Charges) -> None:
         """Add amounts to one area, which is a prefix of the bucket."""
-        self.areas[area] = self.areas.get(area, Amounts()) + amounts
+        self.areas[area] = self.areas.get(area, Charges()) + amounts
 
 
 def months(now: datetime, count: int = 12) -> tuple[Month, ...]:
@@ -97,7 +97,7 @@ class Bill:
     def receiving(self, cohorts: Iterable[Cohort]) -> None:
         """Charge the whole life of future objects, and the requests that write them."""
         for cohort in cohorts:
-            self._add(cohort, cohort.made, Amounts(requests=requests(cohort, self.prices)))
+            self._add(cohort, cohort.made, Charges(requests=requests(cohort, self.prices)))
             self._charge(cohort, remaining_life(cohort, self.active, cohort.made))
 
     def _charge(self, cohort: Cohort, life: Iterable[ClassPeriod]) -> None:
@@ -110,15 +110,15 @@ class Bill:
                 hours = until - max(stay.begin, month.begin)
                 if hours > 0:
                     share = Decimal(hours) / (month.end - month.begin)
-                    month.add(cohort.area, Amounts(storage * share, extra * share))
+                    month.add(cohort.area, Charges(storage * share, extra * share))
             if stay.moved:
                 fee = cohort.count * self.prices.transition_1000.get(name, NONE) / 1000
-                self._add(cohort, stay.begin, Amounts(transitions=fee))
+                self._add(cohort, stay.begin, Charges(transitions=fee))
             if stay.end is not None:
                 early = (storage + extra) * minimum_months(stay, stay.end, self.prices)
-                self._add(cohort, stay.end, Amounts(early_deletion=early))
+                self._add(cohort, stay.end, Charges(early_deletion=early))
 
-    def _add(self, cohort: Cohort, at: int, amounts: Amounts) -> None:
+    def _add(self, cohort: Cohort, at: int, amounts: Charges) -> None:
         for month in self.calendar:
             if month.begin <= at < month.end:
                 month.add(cohort.area, amounts)

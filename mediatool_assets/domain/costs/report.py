@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mediatool_assets.domain.bucket.rules import WATERFALL
-from mediatool_assets.domain.costs.bill import NONE, Amounts, Bill, Month, minimum_months, months
+from mediatool_assets.domain.costs.bill import NONE, Bill, Charges, Month, minimum_months, months
 from mediatool_assets.domain.costs.growth import DailyUploads, future_cohorts, recent_arrivals
 from mediatool_assets.domain.costs.inventory import (
     ActiveRules,
@@ -147,7 +147,7 @@ def costs(inventory: BilledInventory, prices: Prices) -> Costs:
 
     names = {area for month in bill.calendar for area in month.areas}
     areas = {
-        name: sum((m.areas.get(name, Amounts()).total for m in bill.calendar), NONE)
+        name: sum((m.areas.get(name, Charges()).total for m in bill.calendar), NONE)
         for name in names
     }
     return Costs(

@@ -91,7 +91,7 @@ class ScriptExtension(NamedTuple):
     schema: str
 
 
-class Script(NamedTuple):
+class RestoreScript(NamedTuple):
     """The entries in order, those before the data and those after it, and what was left out.
 
     Extensions come first. They only need their schemas, which are created with them. ``skipped``
@@ -106,7 +106,7 @@ class Script(NamedTuple):
     skipped: tuple[DumpEntry, ...] = ()
 
 
-def read(text: str, skip: Callable[[DumpEntry], str | None] = lambda _: None) -> Script:
+def read(text: str, skip: Callable[[DumpEntry], str | None] = lambda _: None) -> RestoreScript:
     """The entries of ``schema.sql`` that a restore executes, each with single statements.
 
     ``skip`` returns the reason to leave an entry out, or None. Raises BadStatement if the text was
@@ -130,7 +130,7 @@ def read(text: str, skip: Callable[[DumpEntry], str | None] = lambda _: None) ->
     made = [entry for entry in made if entry.kind != "SCHEMA" or entry.name not in theirs]
     before = tuple(takewhile(lambda entry: entry.kind not in _AFTER_DATA, made))
     after = tuple(made[len(before) :])
-    return Script(tuple(extensions), before, after, tuple(left_out), tuple(skipped))
+    return RestoreScript(tuple(extensions), before, after, tuple(left_out), tuple(skipped))
 
 
 def _made(

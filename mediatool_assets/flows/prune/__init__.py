@@ -21,7 +21,7 @@ from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion
-from mediatool_assets.flows.prune.inventory import gather, with_locks
+from mediatool_assets.flows.prune.inventory import gather_inventory, with_locks
 from mediatool_assets.flows.versions import catalog, chain, marks
 from mediatool_assets.flows.versions.registry import register, write_local_registry
 
@@ -53,7 +53,7 @@ def plan(stores: Pruning, policy: Policy, now: datetime) -> tuple[Decision, ...]
     earlier than the plan allows; DamagedInput, Unreachable.
     """
     _refuse_contradictions(policy, stores.bucket)
-    found = gather(stores.objects, stores.deletion, stores.servers, now)
+    found = gather_inventory(stores.objects, stores.deletion, stores.servers, now)
     decisions = decide(found, policy, now)
     if not _can_lock(stores.bucket):
         return decisions

@@ -34,7 +34,7 @@ _ARCHIVES = (
 _UNREADABLE = "its metadata cannot be read: put back an earlier version of the object first"
 
 
-def gather(
+def gather_inventory(
     objects: ObjectStore, deletion: Deletion, servers: Iterable[DatabaseServer], now: datetime
 ) -> RetentionInventory:
     """List everything except Object Lock, which takes a request per object: see ``with_locks``.

@@ -11,7 +11,7 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.ddl import restorable
 from mediatool_assets.domain.ddl.kinds import leave_out
-from mediatool_assets.domain.ddl.restorable import Script
+from mediatool_assets.domain.ddl.restorable import RestoreScript
 from mediatool_assets.domain.ddl.script import DumpEntry, Statement, entries
 from mediatool_assets.domain.ddl.skips import Skips, schema_without
 from mediatool_assets.domain.ddl.tree import BadStatement
@@ -278,7 +278,7 @@ class _Restore:
 
 def _read(
     archive: ArchiveReader, skips: Skips
-) -> tuple[Schema, Script, dict[str, list[str]], Skips]:
+) -> tuple[Schema, RestoreScript, dict[str, list[str]], Skips]:
     schema = archive.schema()
     try:
         text = archive.read_file("schema.sql").decode()

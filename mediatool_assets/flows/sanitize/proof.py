@@ -45,7 +45,7 @@ class Unique(msgspec.Struct, frozen=True):
     after: int
 
 
-class ReferenceCounts(msgspec.Struct, frozen=True):
+class OrphanCounts(msgspec.Struct, frozen=True):
     """Values that reference nothing, before and after."""
 
     reference: str
@@ -87,7 +87,7 @@ class Proof(msgspec.Struct, frozen=True):
 
     kinds: tuple[KindCounts, ...]
     keys: tuple[Unique, ...]
-    references: tuple[ReferenceCounts, ...]
+    references: tuple[OrphanCounts, ...]
     groups: tuple[Group, ...]
     leaks: tuple[Leak, ...]
     searched: int
@@ -210,7 +210,7 @@ def prove(folder: Path, searched: Searched, smallest: Mapping[str, int]) -> Proo
         return Proof(
             tuple(KindCounts(*row) for row in ask(_KINDS)),
             tuple(Unique(*row) for row in ask(_KEYS)),
-            tuple(ReferenceCounts(*row) for row in ask(_REFERENCES)),
+            tuple(OrphanCounts(*row) for row in ask(_REFERENCES)),
             tuple(
                 Group(columns, groups, least, alone, smallest.get(columns))
                 for columns, groups, least, alone in ask(_GROUPS)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.flows.sanitize.proof import KindCounts, Leak, Proof, ReferenceCounts, Unique
+from mediatool_assets.flows.sanitize.proof import KindCounts, Leak, OrphanCounts, Proof, Unique
 from mediatool_assets_tests.flows.sanitize.conftest import BUYS, RULES, TABLES, Bench
 
 
@@ -40,7 +40,7 @@ FOUND = {
     "values that stay": {"kinds": (KindCounts("crm", 99, 99, 99, 99, 1),)},
     "a long number that stays": {"kinds": (KindCounts("crm", 9999, 9999, 9999, 9999, 1, 1),)},
     "a key that is not unique any more": {"keys": (Unique("users (id)", 9, 9, 8),)},
-    "a reference that leads elsewhere": {"references": (ReferenceCounts("a.b -> c.d", 9, 1, 0),)},
+    "a reference that leads elsewhere": {"references": (OrphanCounts("a.b -> c.d", 9, 1, 0),)},
     "an original": {"leaks": (Leak("a.b", "crm", 1),)},
     "an address": {"mails": {"a.b": 1}},
 }
