@@ -71,9 +71,9 @@ class _Batch:
 
     documents: list[bytes]
 
-    def read(self) -> Iterator[list[bytes]]:
+    def contents(self) -> Iterator[bytes]:
         """The batch."""
-        yield self.documents
+        yield b"".join(self.documents)
 
 
 OWNER = table("owner", id="bigint", name="text", score="double precision", tags="text[]")

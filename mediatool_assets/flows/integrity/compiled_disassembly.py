@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.shapes import (
@@ -73,13 +74,14 @@ class CompiledDisassembly:
         return len(content) <= _LARGEST
 
     def read(
-        self, content: bytes, documents: Sequence[bytes], sample: DailySample
+        self, content: bytes, documents: int, sample: DailySample
     ) -> Sequence[bytes]:
-        """Split documents, given together and one by one; returns those left to Python."""
-        status = self._digester.read(content, len(documents), sample.days, sample.offset)
+        """Split documents, given one after the other; returns those left to Python."""
+        status = self._digester.read(content, documents, sample.days, sample.offset)
         if ODD not in status:
             return ()
-        return [documents[at] for at, found in enumerate(status) if found == ODD]
+        each = split_documents(content)
+        return [document for document, found in zip(each, status, strict=True) if found == ODD]
 
     def rows(self) -> Iterator[tuple[str, int, int, list[pa.Array]]]:
         """Each table with rows, their number, that of the flagged ones, and the columns of ROWS."""

@@ -46,19 +46,23 @@ _FORMS: Final = {
 }
 
 
-def compiled_rows(layout: RowLayout, need: TableNeeds) -> "CompiledRows | None":
+def compiled_rows(
+    layout: RowLayout, need: TableNeeds, sample: DailySample
+) -> "CompiledRows | None":
     """The codec's reader; None without a codec, or if it cannot make the text of a key."""
     codec = library()
     if codec is None or not _is_known(layout, need):
         return None
-    return CompiledRows(codec, layout, need)
+    return CompiledRows(codec, layout, need, sample)
 
 
 class CompiledRows:
     """Makes the digests of one table, block by block."""
 
-    def __init__(self, codec: ctypes.CDLL, layout: RowLayout, need: TableNeeds) -> None:
-        table = layout.table
+    def __init__(
+        self, codec: ctypes.CDLL, layout: RowLayout, need: TableNeeds, sample: DailySample
+    ) -> None:
+        table, self._sample = layout.table, sample
         self._names, self._need = [column.name for column in table.columns], need
         self._order = {name: at for at, name in enumerate(layout.names)}
         self._digester = BlockDigester(
@@ -77,13 +81,13 @@ class CompiledRows:
         return content.endswith(b"\n") and len(content) <= _LARGEST
 
     def read(
-        self, content: bytes, sample: DailySample, lost: Mapping[str, Lost], out: DigestFile
+        self, content: bytes, rows: int, lost: Mapping[str, Lost], out: DigestFile
     ) -> tuple[list[bytes], int]:
         """Write the digests of a block; returns the lines left to Python, and the flagged rows.
 
         The losses of the others are added to ``lost``.
         """
-        status = self._digester.read(content, content.count(b"\n"), sample.days, sample.offset)
+        status = self._digester.read(content, rows, self._sample.days, self._sample.offset)
         left = status.count(ODD)
         if left < len(status):
             out.add_all(self._columns(len(status) - left))

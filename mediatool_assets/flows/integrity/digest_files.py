@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 _ROWS = 1 << 16  # rows of a file held in memory: some 10 MB of Python objects
+_PLAIN: Final[Mapping[str, Any]] = {
+    "compression": "lz4",
+    "use_dictionary": False,  # digests do not repeat
+    "write_statistics": False,
+}
 KEY = (("k0", pa.uint64()), ("k1", pa.uint64()))
 ROWS = pa.schema([*KEY, ("h", pa.uint64())])
 """A row found in a document: the digests of its key and of its content."""
@@ -21,7 +26,7 @@ class DigestFile:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self._schema = path, schema
         self._columns: list[list[Any]] = [[] for _ in schema]
-        self._writer = pq.ParquetWriter(path, schema, compression="lz4")
+        self._writer = pq.ParquetWriter(path, schema, **_PLAIN)
 
     def add(self, row: Sequence[Any]) -> None:
         """Add a row, in the order of the schema."""

@@ -16,7 +16,6 @@ from xxhash import xxh3_64_intdigest
 from mediatool_assets.archive.reader import (
     ArchiveReader,
     documents_fingerprint,
-    row_count,
     rows_fingerprint,
     split_documents,
     split_lines,
@@ -122,18 +121,20 @@ class RawShare:
 def read_raw(share: RawShare) -> ShareResult:
     """In a worker: read every row's key, the values of today's rows, and columns for joins."""
     began, read, table = time.monotonic(), ShareResult(), share.layout.table.name
-    rows, compiled = RowParser(share.layout), compiled_rows(share.layout, share.need)
+    rows = RowParser(share.layout)
+    compiled = compiled_rows(share.layout, share.need, share.sample)
     try:
         with closing(DigestFile(share.path, share.need.schema())) as out:
             for content in share.lines.contents():
-                read.fingerprint += rows_fingerprint(content)
+                found = rows_fingerprint(content)
+                read.fingerprint += found
                 if compiled is not None and compiled.takes(content):
-                    lines, deleted = compiled.read(content, share.sample, rows.lost, out)
+                    lines, deleted = compiled.read(content, found.count, rows.lost, out)
                     read.deleted[table] += deleted
                 else:
                     lines = split_lines(content)
                 read.deleted[table] += _digested(share, rows, lines, out)
-                read.rows[table] += row_count(content)
+                read.rows[table] += found.count
     except BadArchive as error:
         read.problem = error.problem
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
@@ -199,13 +200,9 @@ class ArchivedDocuments:
     collection: str
     blocks: tuple[Block, ...]
 
-    def read(self) -> Iterator[Sequence[bytes]]:
-        """The documents, a block at a time; raises BadArchive for a damaged one."""
-        for data in self.archive.blocks(self.blocks):
-            try:
-                yield list(split_documents(data))
-            except ValueError as error:
-                raise BadArchive(self.archive.source.name, f"{self.collection}: {error}") from error
+    def contents(self) -> Iterator[bytes]:
+        """The documents one after the other, a block at a time; raises BadArchive."""
+        return self.archive.blocks(self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +229,19 @@ def read_documents(share: DocumentShare) -> ShareResult:
         disassemble = _disassembler(share, out)
         compiled = compiled_documents(share.collection, share.layouts)
         try:
-            for batch in share.range.read():
-                content = b"".join(batch)
-                read.fingerprint += documents_fingerprint(content)
+            for content in share.range.contents():
+                found = documents_fingerprint(content)
+                read.fingerprint += found
                 if compiled is not None and compiled.takes(content):
-                    left = compiled.read(content, batch, share.sample)
+                    left = compiled.read(content, found.count, share.sample)
                     out.add(compiled)
                     disassemble(left)
                 else:
-                    disassemble(batch)
+                    disassemble(list(split_documents(content)))
         except BadArchive as error:
             read.problem = error.problem
+        except ValueError as error:
+            read.problem = f"{share.range.collection}: {error}"
     read.files = list(rows.paths.items())
     read.copies = list(copies.paths.items())
     read.seconds = time.monotonic() - began
@@ -383,6 +382,6 @@ def find_documents(work: tuple[DocumentShare, str, WantedRows]) -> list[Found]:
     share, table, wanted = work
     finder = _Finder(table, wanted, [])
     disassemble = _disassembler(share, finder)
-    for batch in share.range.read():
-        disassemble(batch)
+    for content in share.range.contents():
+        disassemble(list(split_documents(content)))
     return finder.found

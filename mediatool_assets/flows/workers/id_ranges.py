@@ -36,6 +36,10 @@ class IdRange:
         """The documents in batches, in order of ``_id``."""
         return (list(split_documents(batch)) for batch in self.batches())
 
+    def contents(self) -> Iterator[bytes]:
+        """The same batches, each with its documents one after the other."""
+        return map(b"".join, self.read())
+
 
 def id_ranges(
     documents: DocumentStore, database: str, collection: str, rows: int, size: int
