@@ -200,8 +200,9 @@ static const uint8_t *plain_end(const struct text *text)
         uint64_t word;
         memcpy(&word, at, 8);
         uint64_t quote = word ^ EACH('"'), slash = word ^ EACH('\\');
-        if ((word & EACH(0x80)) | LESS(word, 0x20) | LESS(quote, 1) | LESS(slash, 1))
-            break;
+        uint64_t ends = (word & EACH(0x80)) | LESS(word, 0x20) | LESS(quote, 1) | LESS(slash, 1);
+        if (ends) /* its lowest bit is that of the first such byte, as a borrow is only taken from later ones */
+            return at + __builtin_ctzll(ends) / 8;
         at += 8;
     }
     while (at < text->end && is_plain(*at))

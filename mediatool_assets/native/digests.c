@@ -173,6 +173,40 @@ static bool put_date(struct buffer *into, int64_t milliseconds)
     return put_mark(into, "date") && put_whole(into, milliseconds) && put_byte(into, ']');
 }
 
+/* The same of a number that is a whole one divided by a power of ten, both of which a double holds:
+ * the quotient is the double next to that decimal, and with so few digits no other has that double. */
+static bool is_short(double size, uint64_t *whole, int *places)
+{
+    static const double TENS[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+    for (*places = 0; *places < (int)(sizeof TENS / sizeof *TENS); *places += 1) {
+        double scaled = size * TENS[*places];
+        if (!(scaled < 999999999999999.0)) /* DIGITS of them */
+            return false;
+        *whole = (uint64_t)(scaled + 0.5);
+        if ((double)*whole / TENS[*places] == size)
+            return true;
+    }
+    return false;
+}
+
+static bool put_short(struct buffer *into, bool negative, uint64_t whole, int places)
+{
+    uint8_t text[32];
+    size_t at = sizeof text;
+    if (places == 0)
+        text[--at] = '0';
+    for (int place = 0; place < places; place++, whole /= 10)
+        text[--at] = (uint8_t)('0' + whole % 10);
+    text[--at] = '.';
+    do {
+        text[--at] = (uint8_t)('0' + whole % 10);
+        whole /= 10;
+    } while (whole);
+    if (negative)
+        text[--at] = '-';
+    return put(into, text + at, sizeof text - at);
+}
+
 /* A double of its shortest text, in the range in which that has no exponent. */
 static enum outcome put_double(const struct digester *digester, struct buffer *into, double number)
 {
@@ -183,6 +217,9 @@ static enum outcome put_double(const struct digester *digester, struct buffer *i
     double size = fabs(number);
     if (!(size >= 1e-5 && size < 1e16))
         return ODD;
+    uint64_t whole;
+    if (is_short(size, &whole, &exponent))
+        return put_short(into, number < 0, whole, exponent) ? DONE : NO_MEMORY;
     bool is_power = frexp(size, &exponent) == 0.5;
     int precision = DIGITS - 1;
     for (;; precision++) {
