@@ -71,7 +71,7 @@ class _Batch:
 
     documents: list[bytes]
 
-    def contents(self) -> Iterator[bytes]:
+    def batches(self) -> Iterator[bytes]:
         """The batch."""
         yield b"".join(self.documents)
 

@@ -73,9 +73,7 @@ class CompiledDisassembly:
         """Whether the codec can read the documents together."""
         return len(content) <= _LARGEST
 
-    def read(
-        self, content: bytes, documents: int, sample: DailySample
-    ) -> Sequence[bytes]:
+    def read(self, content: bytes, documents: int, sample: DailySample) -> Sequence[bytes]:
         """Split documents, given one after the other; returns those left to Python."""
         status = self._digester.read(content, documents, sample.days, sample.offset)
         if ODD not in status:

@@ -200,8 +200,8 @@ class ArchivedDocuments:
     collection: str
     blocks: tuple[Block, ...]
 
-    def contents(self) -> Iterator[bytes]:
-        """The documents one after the other, a block at a time; raises BadArchive."""
+    def batches(self) -> Iterator[bytes]:
+        """Whole documents, one after the other, a block at a time; raises BadArchive."""
         return self.archive.blocks(self.blocks)
 
 
@@ -229,7 +229,7 @@ def read_documents(share: DocumentShare) -> ShareResult:
         disassemble = _disassembler(share, out)
         compiled = compiled_documents(share.collection, share.layouts)
         try:
-            for content in share.range.contents():
+            for content in share.range.batches():
                 found = documents_fingerprint(content)
                 read.fingerprint += found
                 if compiled is not None and compiled.takes(content):
@@ -382,6 +382,6 @@ def find_documents(work: tuple[DocumentShare, str, WantedRows]) -> list[Found]:
     share, table, wanted = work
     finder = _Finder(table, wanted, [])
     disassemble = _disassembler(share, finder)
-    for content in share.range.contents():
-        disassemble(list(split_documents(content)))
+    for batch in share.range.batches():
+        disassemble(list(split_documents(batch)))
     return finder.found

@@ -36,8 +36,8 @@ class IdRange:
         """The documents in batches, in order of ``_id``."""
         return (list(split_documents(batch)) for batch in self.batches())
 
-    def contents(self) -> Iterator[bytes]:
-        """The same batches, each with its documents one after the other."""
+    def batches(self) -> Iterator[bytes]:
+        """Whole documents, one after the other, in order of ``_id``."""
         return map(b"".join, self.read())
 
 
