@@ -15,6 +15,7 @@
  *   mt_digest_part       what was made, until the next call
  *   mt_digest_counts     flags and losses that were counted in it
  *   mt_digest_free       gives all memory back
+ *   mt_key_columns       hashes the values of some columns of a block of rows; without a digester
  * A digester is used by one thread at a time.
  */
 
@@ -1725,6 +1726,139 @@ EXPORTED void mt_digest_counts(const struct digester *digester, uint64_t *counts
     memcpy(counts, digester->counts, digester->count_count * sizeof *counts);
 }
 
+static bool take_flag(struct description *description, bool *flag)
+{
+    uint32_t number;
+    if (!take_32(description, &number) || number > 1)
+        return false;
+    *flag = number == 1;
+    return true;
+}
+
+/* ---- key columns: flows/metrics/key_columns.py says what they are ---- */
+
+static bool pass_string(struct text *text)
+{
+    if (!take(text, '"'))
+        return false;
+    for (;;) {
+        text->at = plain_end(text);
+        int byte = peek(text);
+        if (byte == '"')
+            return take(text, '"');
+        if (byte == '\\') {
+            text->at++;
+            if (take_code(text) < 0)
+                return false;
+            continue;
+        }
+        size_t length = byte >= 0x80 ? utf8_length(text) : 0;
+        if (length == 0)
+            return false;
+        text->at += length;
+    }
+}
+
+static bool pass_digits(struct text *text)
+{
+    const uint8_t *start = text->at;
+    while (is_digit(peek(text)))
+        text->at++;
+    return text->at > start;
+}
+
+static bool pass_number(struct text *text)
+{
+    take(text, '-');
+    if (!take(text, '0') && !pass_digits(text))
+        return false;
+    if (take(text, '.') && !pass_digits(text))
+        return false;
+    if (!take(text, 'e') && !take(text, 'E'))
+        return true;
+    if (!take(text, '-'))
+        take(text, '+');
+    return pass_digits(text);
+}
+
+/* Any JSON value; false also where this is not sure that it is one. */
+static bool pass_value(struct text *text, int level)
+{
+    switch (peek(text)) {
+    case '"': return pass_string(text);
+    case '{': case '[': break;
+    case 't': return take_word(text, "true", 4);
+    case 'f': return take_word(text, "false", 5);
+    case 'n': return take_word(text, "null", 4);
+    default: return pass_number(text);
+    }
+    uint8_t close = *text->at++ == '[' ? ']' : '}';
+    if (level > LEVELS)
+        return false;
+    skip_space(text);
+    for (bool any = false; !take(text, close); any = true) {
+        if (any && !take(text, ','))
+            return false;
+        skip_space(text);
+        if (close == '}') {
+            if (!pass_string(text))
+                return false;
+            skip_space(text);
+            if (!take(text, ':'))
+                return false;
+            skip_space(text);
+        }
+        if (!pass_value(text, level + 1))
+            return false;
+        skip_space(text);
+    }
+    return true;
+}
+
+/* Read a block of rows that have exactly the columns described: for each, 1 where its values are wanted,
+ * and the bytes before a value, as `"name":`. `hashes` has `rows` places for each wanted column, of which
+ * the first get XXH3-64 of the JSON of its values that are not null, and `found` their number.
+ * 0, or 1 where a row is anything else: Python reads that block. */
+EXPORTED int mt_key_columns(const uint8_t *data, size_t size, const uint8_t *columns, size_t columns_size,
+                            size_t wanted, uint64_t *hashes, uint64_t *found, size_t rows)
+{
+    const uint8_t *at = data, *end = data + size;
+    memset(found, 0, wanted * sizeof *found);
+    for (size_t row = 0; row < rows; row++) {
+        const uint8_t *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        if (newline == NULL)
+            return 1;
+        struct text text = {at, newline};
+        struct description description = {columns, columns_size};
+        size_t number = 0;
+        if (!take(&text, '{'))
+            return 1;
+        for (bool any = false; description.left; any = true) {
+            const uint8_t *key;
+            size_t length;
+            bool is_wanted;
+            if (!take_flag(&description, &is_wanted) || !take_bytes(&description, &key, &length))
+                return 1;
+            if ((any && !take(&text, ',')) || !take_word(&text, (const char *)key, length))
+                return 1;
+            const uint8_t *start = text.at;
+            if (!pass_value(&text, 0))
+                return 1;
+            if (!is_wanted)
+                continue;
+            if (number == wanted)
+                return 1;
+            if (*start != 'n')
+                hashes[number * rows + found[number]++] = xxh3_64(start, (size_t)(text.at - start));
+            number++;
+        }
+        if (number != wanted || !take(&text, '}') || text.at != text.end)
+            return 1;
+        at = newline + 1;
+    }
+    return at == end ? 0 : 1;
+}
+
 /* ---- descriptions ---- */
 
 /* A list of numbers, of which each is below `limit`. */
@@ -1747,15 +1881,6 @@ static bool all_below(const struct numbers *numbers, uint32_t each, uint32_t whi
     for (uint32_t i = which; i < numbers->count; i += each)
         if (numbers->at[i] >= limit)
             return false;
-    return true;
-}
-
-static bool take_flag(struct description *description, bool *flag)
-{
-    uint32_t number;
-    if (!take_32(description, &number) || number > 1)
-        return false;
-    *flag = number == 1;
     return true;
 }
 

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 NONE = 0xFFFFFFFF
 """In place of an absent number."""
 
@@ -221,6 +224,38 @@ class BlockDigester:
         counts = (ctypes.c_uint64 * self._counts)()
         self._library.mt_digest_counts(self._digester, counts)
         return list(counts)
+
+
+class ColumnHasher:
+    """Hashes the values of some columns of blocks of rows, given by the key before each value.
+
+    ``columns`` are all of a row's, in its order, each with whether it is ``wanted``.
+    """
+
+    def __init__(self, library: ctypes.CDLL, columns: Iterable[tuple[bytes, bool]]) -> None:
+        described = [(wanted, _number(wanted) + _bytes(key)) for key, wanted in columns]
+        self._library, self._wanted = library, sum(wanted for wanted, _ in described)
+        self._description = b"".join(part for _, part in described)
+
+    def read(self, block: bytes, rows: int) -> list[NDArray[np.uint64]] | None:
+        """XXH3-64 of the JSON of each value that is not null, for each wanted column.
+
+        None if Python must read the block: it has another number of rows, or an odd one.
+        """
+        hashes = np.empty((self._wanted, rows), np.uint64)
+        found = (ctypes.c_uint64 * self._wanted)()
+        if self._library.mt_key_columns(
+            block,
+            len(block),
+            self._description,
+            len(self._description),
+            self._wanted,
+            hashes.ctypes.data,
+            found,
+            rows,
+        ):
+            return None
+        return [column[:count] for column, count in zip(hashes, found, strict=True)]
 
 
 def _number(number: int) -> bytes:

@@ -95,6 +95,10 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "mt_digest_documents": (c_int, _DIGESTED),
     "mt_digest_part": (c_void_p, [c_void_p, c_uint32, POINTER(c_uint64)]),
     "mt_digest_counts": (None, [c_void_p, POINTER(c_uint64)]),
+    "mt_key_columns": (
+        c_int,
+        [c_char_p, c_size_t, c_char_p, c_size_t, c_size_t, c_void_p, POINTER(c_uint64), c_size_t],
+    ),
 }
 
 

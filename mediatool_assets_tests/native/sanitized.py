@@ -50,6 +50,7 @@ _READERS = (
     "mt_suspects",
     "mt_digest_rows",
     "mt_digest_documents",
+    "mt_key_columns",
 )
 """What is given bytes, and how many; before them, most of these are given a plan."""
 

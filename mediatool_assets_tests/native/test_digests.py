@@ -1,19 +1,24 @@
 """The codec's digests of rows and documents are those of the data-integrity report's own Python."""
 
 import ctypes
+import math
+import random
 from collections.abc import Sequence
 
 import bson
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
 
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.compare.row_digests import row_decoder
 from mediatool_assets.flows.integrity.compiled_disassembly import fields
 from mediatool_assets.flows.integrity.row_layout import RowLayout
-from mediatool_assets.native.digests import NONE, BlockDigester, RowDigests
+from mediatool_assets.native.digests import NONE, BlockDigester, ColumnHasher, RowDigests
 from mediatool_assets.native.library import library
 from mediatool_assets.native.rows import ODD
 from mediatool_assets_tests.native.report_digests import (
@@ -177,6 +182,21 @@ def test_usual_documents_are_not_left_to_python() -> None:
     assert len(files) == 5 + 6
 
 
+def test_doubles_of_few_digits_have_their_shortest_text() -> None:
+    """Those that the codec prints itself, and their neighbours."""
+    draw = random.Random(20250621)
+    short = [
+        draw.randrange(10 ** draw.randrange(1, 17)) / 10 ** draw.randrange(12) for _ in range(2000)
+    ]
+    doubles = [x for each in short for x in (each, math.nextafter(each, 1e15), -each)]
+    weights = [x for x in doubles if x == 0 or 1e-5 <= abs(x) < 1e16]
+    found = [bson.encode(usual_document(0) | {"weights": weights})]
+    assert documents_left(found, COLLECTION) == 0
+    assert documents_read(found, COLLECTION, native=True) == documents_read(
+        found, COLLECTION, native=False
+    )
+
+
 @pytest.mark.parametrize("names", [("a", "a.b"), ("a.b", "a"), ("a", "a")])
 def test_a_field_within_another_is_left_to_python(names: tuple[str, ...]) -> None:
     """Such a shape has no plan."""
@@ -193,6 +213,46 @@ def test_bytes_that_are_no_description_are_no_plan(
     description = bytes([0 if rows else 1, 0, 0, 0]) + description
     digester = codec.mt_digester(description, len(description))
     codec.mt_digest_free(digester)
+
+
+def key_columns_read(
+    codec: ctypes.CDLL, table: Table, wanted: Sequence[str], lines: Sequence[bytes]
+) -> list[list[int]] | None:
+    """The hashes that the codec makes of the values of these columns."""
+    names = [column.name for column in table.columns]
+    hasher = ColumnHasher(codec, [(msgspec.json.encode(n) + b":", n in wanted) for n in names])
+    found = hasher.read(b"".join(line + b"\n" for line in lines), len(lines))
+    return None if found is None else [hashes.tolist() for hashes in found]
+
+
+@patient
+@given(lines=st.lists(damaged(sound_lines()), min_size=1, max_size=2))
+def test_key_columns_of_damaged_rows(codec: ctypes.CDLL, lines: list[bytes]) -> None:
+    """The values are those that Python finds, or the block is left to it."""
+    wanted = [column.name for column in WIDE.columns][::2]
+    found = key_columns_read(codec, WIDE, wanted, lines)
+    if found is not None:
+        rows = list(map(row_decoder(wanted), lines))
+        columns = list(zip(*rows, strict=True))
+        assert found == [[xxh3_64_intdigest(v) for v in some if v != b"null"] for some in columns]
+
+
+@pytest.mark.parametrize("type_", sorted(USUAL))
+def test_key_columns_of_usual_values_are_not_left_to_python(codec: ctypes.CDLL, type_: str) -> None:
+    """What rows mostly have; a null has no hash."""
+    table, value = Table("usual", (column("id", "integer"), column("x", type_))), USUAL[type_]
+    lines = [b'{"id":1,"x":%b}' % value.encode(), b'{"id":null,"x":null}']
+    found = key_columns_read(codec, table, ["id", "x"], lines)
+    assert found == [[xxh3_64_intdigest(b"1")], [xxh3_64_intdigest(value.encode())]]
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"id":1}', b'{"x":1,"id":1}', b'{"id":1,"x":1,"x":2}', b"", b"x"]
+)
+def test_key_columns_of_another_row_are_left_to_python(codec: ctypes.CDLL, line: bytes) -> None:
+    """One that lacks a column, has it twice, or has columns in another order."""
+    table = Table("other", (column("id", "integer"), column("x", "integer")))
+    assert key_columns_read(codec, table, ["x"], [line]) is None
 
 
 NOTHING = RowDigests([], [], [], NONE, [])

@@ -66,13 +66,14 @@ class MetricsCollector:
         self, archive: ArchiveReader, schema: Schema, name: str, member: Member
     ) -> Mapping[str, KeyColumn]:
         try:
-            columns = key_columns(schema.table(name), self._model)
+            table = schema.table(name)
         except KeyError as error:
             raise BadArchive(archive.source.name, f"schema.json has no table {name}") from error
+        columns = key_columns(table, self._model)
         known = self._known.get(member.fingerprint or "", {})
         if set(columns) <= known.keys():
             return {column: known[column] for column in columns}
-        counted = count_key_columns(self._executor, archive.source, member, columns)
+        counted = count_key_columns(self._executor, archive.source, table, member, columns)
         self._known[member.fingerprint or ""] = counted
         return counted
 
