@@ -1,9 +1,8 @@
 """Splits a large collection into ranges of ``_id``, for several workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.flows.ports import DocumentStore
 
 _RANGE_BYTES = 1 << 24  # of BSON: far longer than a request (2 ms), far shorter than a collection
@@ -31,14 +30,6 @@ class IdRange:
         return self.documents.documents(
             self.database, self.collection, self.first, self.end, self.batch
         )
-
-    def read(self) -> Iterator[Sequence[bytes]]:
-        """The documents in batches, in order of ``_id``."""
-        return (list(split_documents(batch)) for batch in self.batches())
-
-    def batches(self) -> Iterator[bytes]:
-        """Whole documents, one after the other, in order of ``_id``."""
-        return map(b"".join, self.read())
 
 
 def id_ranges(
