@@ -5,10 +5,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import thread_time
 
 import psutil
 
 _EVERY = 0.1  # seconds between samples: workers hold their batches longer than that
+_SHARE = 10  # a sample reads the page tables: at most a tenth of one core's time goes to it
 
 
 @dataclass
@@ -27,8 +29,11 @@ def peak_memory(but: Iterable[int]) -> Iterator[Peak]:
     peak, done, others = Peak(), threading.Event(), frozenset(but)
 
     def sample() -> None:
-        while not done.wait(_EVERY):
+        took = 0.0
+        while not done.wait(max(_EVERY, _SHARE * took)):
+            start = thread_time()
             peak.bytes = max(peak.bytes, sum(map(_bytes, _family(others))))
+            took = thread_time() - start
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()

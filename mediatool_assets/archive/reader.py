@@ -254,7 +254,12 @@ def split_lines(content: bytes) -> list[bytes]:
 
 def row_count(content: bytes) -> int:
     """How many rows ``split_lines`` finds."""
-    return content.count(b"\n", 0, -1) + 1 if content else 0
+    if not content:
+        return 0
+    codec = library()
+    if codec is None:
+        return content.count(b"\n", 0, -1) + 1
+    return int(codec.mt_newlines(content, len(content) - 1)) + 1
 
 
 def split_documents(content: bytes) -> Iterator[bytes]:

@@ -59,12 +59,12 @@ def _documents(servers: ServersResource) -> dict[str, object]:
 def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
     """Two checks of each table: complete, and similar to earlier versions."""
     bounds = {name: table.bounds for name, table in model.sources.items()}
-    counted = "The archive, read again, has as many rows as PostgreSQL counted in the snapshot."
+    counted = "The raw archive has as many rows as PostgreSQL counted in the snapshot."
     usual = "The row count is within its bounds, and the columns are those of the last versions."
     return _layer_checks(
         "raw",
         tables,
-        "Read the raw archive again, and compare it with earlier versions.",
+        "Compare the raw archive with PostgreSQL's counts and with earlier versions.",
         _LayerCheck("counted", counted, raw_counted, _workers, blocking=True),
         _LayerCheck("as_usual", usual, partial(raw_as_usual, bounds=bounds)),
     )

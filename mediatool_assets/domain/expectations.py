@@ -38,7 +38,10 @@ LEARNT = Bounds()
 
 
 def counted(table: str, snapshot: int | None, archive: int, damage: str | None) -> Finding:
-    """Compare the rows that PostgreSQL counted with those in the archive, which was read again."""
+    """Compare the rows that PostgreSQL counted with those in the archive.
+
+    ``damage`` describes what a reader of the archive found; None if nothing.
+    """
     figures: dict[str, Figure] = {"rows_in_snapshot": snapshot, "rows_in_archive": archive}
     if damage is not None:
         return Finding("failed", f"{table}: {damage}", figures)

@@ -62,6 +62,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
         [c_char_p, c_size_t, POINTER(c_uint64), POINTER(c_uint64)],
     ),
     "mt_cut_documents": (c_size_t, [c_char_p, c_size_t, c_size_t, c_size_t, c_size_t]),
+    "mt_newlines": (c_uint64, [c_char_p, c_size_t]),
     "mt_suspects": (
         c_int64,
         [

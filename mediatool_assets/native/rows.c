@@ -1291,6 +1291,22 @@ EXPORTED int64_t mt_suspects(const uint8_t *rows, size_t size, const uint8_t *ma
     return (int64_t)count;
 }
 
+/* How many newlines are in the text. A byte counts up to 255, so that 16 or more are added at once. */
+EXPORTED uint64_t mt_newlines(const uint8_t *text, size_t size)
+{
+    uint64_t count = 0;
+    while (size > 0) {
+        size_t part = size < 255 ? size : 255;
+        uint8_t found = 0;
+        for (size_t at = 0; at < part; at++)
+            found += text[at] == '\n';
+        count += found;
+        text += part;
+        size -= part;
+    }
+    return count;
+}
+
 /* ---- texts of columns: flows/transform/gathering.py says what they are ---- */
 
 enum form { KEY, PADDED_KEY, VALUE, FORMS };

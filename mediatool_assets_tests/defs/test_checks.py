@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
@@ -21,11 +22,11 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.version import day_on_time
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_deletion import S3Deletion
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
+from mediatool_assets_tests.planting import lines_of, rewritten
 
 LOADED = dg.AssetCheckKey(dg.AssetKey(["mongodb", "campaigns"]), "loaded")
 
@@ -93,16 +94,17 @@ def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
     defs: dg.Definitions,
     instance: dg.DagsterInstance,
     bucket_objects: S3Objects,
+    tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    """The check of the damaged table fails, and nothing after it runs."""
+    """The check of the table that lost a row fails, and nothing after it runs."""
     raw = dg.define_asset_job("raw_only", dg.AssetSelection.groups("raw"))
     only = dg.Definitions.merge(defs, dg.Definitions(jobs=[raw])).resolve_job_def("raw_only")
     made = only.execute_in_process(partition_key=today(), instance=instance)
     run = instance.get_run_by_id(made.run_id)
     assert run is not None
     version = Version.parse(run.tags["mediatool/version"])
-    _damage(bucket_objects, version)
+    _without_a_row(bucket_objects, version, tmp_path / "raw.tar.gz")
     request.addfinalizer(lambda: S3Deletion(bucket_objects).remove(archive_key("raw", version)))
     result = defs.resolve_job_def("daily_export").execute_in_process(
         partition_key=today(),
@@ -121,16 +123,15 @@ def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
     assert (said.startswith("check_raw: campaigns: "), exit_code) == (True, 1)
 
 
-def _damage(objects: ObjectStore, version: Version) -> None:
-    """Change one byte of the rows of ``campaigns`` in the bucket."""
+def _without_a_row(objects: ObjectStore, version: Version, path: Path) -> None:
+    """Remove a row of ``campaigns`` from the archive in the bucket, and from its manifest."""
     key = archive_key("raw", version)
-    block = archives.reader(objects, "raw", version).manifest.tables()["campaigns"].blocks[0]
     source = objects.open(key)
-    data = bytearray(source.read(0, source.size))
-    data[block.offset + block.length // 2] ^= 0xFF
+    path.write_bytes(source.read(0, source.size))
+    rewritten(path, "campaigns", lines_of(path, "campaigns")[1:])
     settings = Settings.parse(os.environ)
     client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url)
-    client.put_object(Bucket=settings.s3_bucket, Key=key, Body=bytes(data))
+    client.put_object(Bucket=settings.s3_bucket, Key=key, Body=path.read_bytes())
     client.close()
 
 

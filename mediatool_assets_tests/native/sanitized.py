@@ -47,6 +47,7 @@ _READERS = (
     "mt_read",
     "mt_assemble",
     "mt_cut_documents",
+    "mt_newlines",
     "mt_suspects",
     "mt_digest_rows",
     "mt_digest_documents",

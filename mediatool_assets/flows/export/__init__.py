@@ -100,9 +100,12 @@ class _ExportShare(NamedTuple):
 
 
 def spool_chunk(share: _ExportShare) -> Spooled:
-    """Read one chunk into a spool, in a worker; raises CountMismatch, BadSource."""
+    """Read one chunk into a spool, in a worker; raises CountMismatch, BadSource.
+
+    Each block is unpacked here: the check ``counted`` does not read the new archive again.
+    """
     rows = share.reader.read(share.table, share.chunk)
-    spooled = share.spools.rows(share.name, rows, b"\n")
+    spooled = share.spools.rows(share.name, rows, b"\n", unpacked=True)
     if spooled.rows != share.chunk.rows:
         thing = f"{share.table.name}, chunk {share.chunk.index}"
         raise CountMismatch(thing, "rows", share.chunk.rows, spooled.rows)

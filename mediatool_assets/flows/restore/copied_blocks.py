@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mediatool_assets.archive.reader import split_lines
+from mediatool_assets.archive.reader import row_count, split_lines
 from mediatool_assets.domain.copy_text import copied_columns, line_writer
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.native.library import library
@@ -42,7 +42,7 @@ def block_writer(table: Table) -> Callable[[bytes], bytes]:
     def compiled(content: bytes) -> bytes:
         if not content.endswith(b"\n"):
             return by_python(content)
-        status = bytearray(content.count(b"\n"))
+        status = bytearray(row_count(content))
         lines = plan.copied(content, status)
         if ODD in status:
             rows = split_lines(content)

@@ -40,6 +40,8 @@ from mediatool_assets.flows.workers.workspace import Workspace
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
 _WHOLE_BYTES = 4 << 30  # bytes of rows; a larger table is copied by several workers
+_WHOLE_SHARE = 4  # and one with more than this part of all bytes: it would be the last to be ready
+_SMALL_BYTES = 1 << 26  # but not one that a single worker copies in a second or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +233,13 @@ class _Restore:
     def _shares(self, writer: RowWriter) -> Iterator[RestoreShare]:
         """One share per table; a large table is split, so that several workers copy it."""
         archive = ArchiveReader(self._archive.source)
+        total = sum(self.members[table.name].bytes for table in self.tables)
+        most = max(_SMALL_BYTES, min(_WHOLE_BYTES, total // _WHOLE_SHARE))
         for table in self.tables:
             member = self.members[table.name]
             if not member.blocks:
                 continue
-            whole = not table.partitions and member.bytes <= _WHOLE_BYTES
+            whole = not table.partitions and member.bytes <= most
             for blocks in [member.blocks] if whole else block_shares(member.blocks):
                 yield RestoreShare(writer, archive, self.schema.name, table, tuple(blocks), whole)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
-from mediatool_assets.archive.reader import split_lines
+from mediatool_assets.archive.reader import row_count, split_lines
 from mediatool_assets.domain.schema import Column
 from mediatool_assets.flows.transform.gathering import (
     ORDINAL,
@@ -53,7 +53,7 @@ class CompiledColumns:
 
     def arrays(self, content: bytes, first: int) -> list[pa.Array]:
         """The columns of the request's schema, in its order; raises the errors of the parsers."""
-        rows = content.count(b"\n")
+        rows = row_count(content)
         status = bytearray(rows)
         self._plan.read(content, status)
         lines = _Lines(content)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from bson.errors import InvalidDocument
 
-from mediatool_assets.archive.reader import split_lines
+from mediatool_assets.archive.reader import row_count, split_lines
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Column
 from mediatool_assets.domain.shapes import DocumentShape
@@ -90,7 +90,7 @@ class CompiledDocuments:
         """The documents of a block whose first row has the ordinal ``first``."""
         if not content.endswith(b"\n"):
             return self._rows.block(content, first)
-        status = bytearray(content.count(b"\n"))
+        status = bytearray(row_count(content))
         if self._rows.only is not None:
             for at in range(len(status)):
                 status[at] = DONE if self._rows.is_wanted(first + at) else UNWANTED

@@ -32,6 +32,11 @@ read (oid) AS (
 SELECT space, name, stays FROM views WHERE oid IN (TABLE read) ORDER BY oid
 """
 
+_LZ4 = """
+SELECT set_config(name, 'lz4', false) FROM pg_settings
+WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)
+"""
+
 
 @dataclass(frozen=True)
 class PostgresWriter:
@@ -43,6 +48,8 @@ class PostgresWriter:
     def copy(self, schema: str, table: Table, lines: Iterable[bytes], *, whole: bool) -> int:
         """COPY lines of the text format, each with its newline, in one transaction; their number.
 
+        Large values are packed with LZ4 if the server has it, unless their column says otherwise:
+        that takes a fraction of the time of PostgreSQL's own pglz, and as much space.
         A partitioned table routes each row to its partition. A ``whole`` table is truncated in the
         same transaction: then its rows are written frozen (FREEZE), which saves a later vacuum, and
         without WAL if the server's wal_level is minimal.
@@ -58,6 +65,7 @@ class PostgresWriter:
             connection.transaction(),
             connection.cursor() as cursor,
         ):
+            cursor.execute(_LZ4)
             if whole:
                 cursor.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
             with cursor.copy(query) as copy:

@@ -173,6 +173,23 @@ def test_a_large_table_is_copied_by_several_workers(
     """In shares, which come to the same rows."""
     place.run(PEOPLE)
     version, archived = place.export()
-    monkeypatch.setattr("mediatool_assets.flows.restore.postgres._WHOLE_BYTES", 0)
+    monkeypatch.setattr("mediatool_assets.flows.restore.postgres._SMALL_BYTES", 0)
     place.restore(version, name)
     assert contents(place, place.again(name)) == contents(place, archived)
+
+
+def test_large_values_are_packed_with_lz4_where_the_server_has_it(place: Place, name: str) -> None:
+    """A column that names its own compression keeps it."""
+    place.run(
+        "CREATE SCHEMA media_tool;"
+        "CREATE TABLE media_tool.notes (text text, old text COMPRESSION pglz);"
+        "INSERT INTO media_tool.notes SELECT long, long FROM repeat('a long text ', 9000) long"
+    )
+    version, _ = place.export()
+    place.restore(version, name)
+    query = (
+        "SELECT 'lz4' = ANY (enumvals), pg_column_compression(text), pg_column_compression(old)"
+        " FROM pg_settings, media_tool.notes WHERE name = 'default_toast_compression'"
+    )
+    [(offered, text, old)] = place.query(name, query)
+    assert (text, old) == ("lz4" if offered else "pglz", "pglz")
