@@ -136,18 +136,21 @@ def discard(source: Bytes) -> None:
         source.path.unlink()
 
 
-def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+def spool_rows(
+    path: Path, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+) -> Spooled:
     """Compress rows into ``path``; ``end`` follows each (a newline for NDJSON, nothing for BSON).
 
-    The rows alone determine the blocks, so the same rows give the same bytes. Memory: one batch and
-    one block.
+    The rows alone determine the blocks, so the same rows give the same bytes. With ``unpacked``
+    each block is unpacked again and compared with its content; raises BadArchive. Memory: one batch
+    and one block.
     """
     blocks: list[SpooledBlock] = []
     fingerprint = Fingerprint()
     with path.open("wb") as file:
         for rows in _blocks(batches, len(end)):
             data = end.join([*rows, b""])
-            packed = compress(data)
+            packed = _checked(path, data) if unpacked else compress(data)
             file.write(packed)
             blocks.append(_described(data, packed, len(rows)))
             fingerprint += _fingerprint(
@@ -167,15 +170,21 @@ def spool_documents(path: Path, batches: Iterable[bytes]) -> Spooled:
     fingerprint = Fingerprint()
     with path.open("wb") as file:
         for data in _document_blocks(batches):
-            packed = compress(data)
-            if decompress(packed, str(path), len(data)) != data:
-                problem = "a block does not unpack to what was packed"
-                raise BadArchive(str(path), problem, "check the memory, and run it again")
+            packed = _checked(path, data)
             file.write(packed)
             found = documents_fingerprint(data)
             blocks.append(_described(data, packed, found.count))
             fingerprint += found
     return Spooled(LocalFile(path), tuple(blocks), fingerprint)
+
+
+def _checked(path: Path, data: bytes) -> bytes:
+    """Compress a block; raises BadArchive if it does not unpack to the same bytes."""
+    packed = compress(data)
+    if decompress(packed, str(path), len(data)) != data:
+        problem = "a block does not unpack to what was packed"
+        raise BadArchive(str(path), problem, "check the memory, and run it again")
+    return packed
 
 
 def _described(data: bytes, packed: bytes, rows: int) -> SpooledBlock:

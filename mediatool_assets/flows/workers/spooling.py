@@ -40,7 +40,9 @@ class Spooling(Protocol):
     def ahead(self) -> int | None:
         """How many shares workers may be ahead of the writer; None for no limit."""
 
-    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+    def rows(
+        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+    ) -> Spooled:
         """In a worker: spool rows like ``spool_rows``. Names must be unique within one spooling."""
 
     def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
@@ -72,9 +74,11 @@ class LocalSpooling:
         """Limited, since disk space is."""
         return _AHEAD
 
-    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+    def rows(
+        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+    ) -> Spooled:
         """Spool to a file of that name."""
-        return spool_rows(self.folder / name, batches, end)
+        return spool_rows(self.folder / name, batches, end, unpacked=unpacked)
 
     def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
         """Spool to a file of that name."""
@@ -117,9 +121,11 @@ class StagedSpooling:
         """None: a bucket has no size limit."""
         return None
 
-    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+    def rows(
+        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+    ) -> Spooled:
         """Spool to a local file, which is uploaded to the bucket."""
-        return self._staged(name, lambda path: spool_rows(path, batches, end))
+        return self._staged(name, lambda path: spool_rows(path, batches, end, unpacked=unpacked))
 
     def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
         """Spool to a local file, which is uploaded to the bucket."""
