@@ -78,13 +78,15 @@ DOCUMENT = bson.encode({"_id": 1})
 def test_a_block_that_does_not_unpack_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes
 ) -> None:
-    """Of documents, whose blocks no step reads; a sound block passes."""
+    """Where no step reads the blocks before they are published; a sound block passes."""
     path = tmp_path / "spool"
     assert contents(spool_documents(path, [DOCUMENT])) == [DOCUMENT]
     monkeypatch.setattr(spools, "decompress", lambda *_: damaged)
     assert spool_rows(path, [[DOCUMENT]], b"").rows == 1
     with pytest.raises(BadArchive, match="a block does not unpack to what was packed"):
         spool_documents(path, [DOCUMENT])
+    with pytest.raises(BadArchive, match="a block does not unpack to what was packed"):
+        spool_rows(path, [[DOCUMENT]], b"", unpacked=True)
 
 
 @given(sizes=st.lists(st.integers(0, 60), max_size=40), batch=st.integers(1, 10))
