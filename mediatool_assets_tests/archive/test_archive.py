@@ -134,9 +134,15 @@ def test_small_files_are_read_ahead() -> None:
     assert source.reads == [(large.offset, large.length)]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"a\n", b"\n\n", b"\na\n", b"a\n\nb\n\n"])
-def test_rows_are_counted_as_they_are_split(content: bytes) -> None:
-    """Empty ones too."""
+@pytest.mark.parametrize("native", ["yes", "no"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"a\n", b"\n\n", b"\na\n", b"a\n\nb\n\n", b"\n" * 600, b"a\n" * 300]
+)
+def test_rows_are_counted_as_they_are_split(
+    content: bytes, native: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty ones too, by the codec and without it."""
+    monkeypatch.setenv("MEDIATOOL_NATIVE", native)
     assert row_count(content) == len(split_lines(content))
 
 
