@@ -15,13 +15,15 @@ from xxhash import xxh3_64_intdigest
 
 from mediatool_assets.archive.reader import (
     ArchiveReader,
+    Bytes,
     documents_fingerprint,
     rows_fingerprint,
     split_documents,
     split_lines,
 )
+from mediatool_assets.archive.streaming import HashedStream
 from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.errors import BadArchive, MediatoolError
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.sampling import DailySample
@@ -324,6 +326,29 @@ def read_blocks(share: ArchivedDocuments) -> ShareResult:
         read.problem = f"{share.collection}: {error}"
     read.seconds = time.monotonic() - began
     return read
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveCopy:
+    """An archive of documents, and the blocks of each collection, in its order."""
+
+    source: Bytes
+    collections: Mapping[str, tuple[Block, ...]]
+
+
+def read_copy(copy: ArchiveCopy) -> tuple[dict[str, ShareResult], str | MediatoolError]:
+    """In a worker: the fingerprints of all collections, and the SHA-256 of the archive.
+
+    In place of the SHA-256, the error that kept it from being read.
+    """
+    stream, found = HashedStream(copy.source), dict[str, ShareResult]()
+    archive = ArchiveReader(stream)
+    try:
+        for name, blocks in copy.collections.items():
+            found[name] = read_blocks(ArchivedDocuments(archive, name, blocks))
+        return found, stream.sha256()
+    except MediatoolError as error:
+        return found, error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Reads every store of a version to its end, once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader
@@ -12,6 +12,7 @@ from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.structure import in_its_order
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.context import (
     ReadArchive,
@@ -22,11 +23,13 @@ from mediatool_assets.flows.integrity.context import (
 )
 from mediatool_assets.flows.integrity.plan import ReportPlan, plan
 from mediatool_assets.flows.integrity.readers import (
+    ArchiveCopy,
     ArchivedDocuments,
     DocumentShare,
     RawShare,
     TableLines,
     read_blocks,
+    read_copy,
     read_documents,
     read_raw,
 )
@@ -35,12 +38,14 @@ from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
     MongoReading,
+    Verification,
     in_two_tries,
     open_archive,
     open_mongodb,
     open_postgres,
 )
 from mediatool_assets.flows.workers.id_ranges import id_ranges
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 
 def read_stores(
@@ -52,8 +57,9 @@ def read_stores(
     postgres = open_postgres(run, target)
     restored = RestoredRows(postgres) if postgres is not None else None
     raw = ReadArchive(open_archive(run, "raw"))
-    transformed = ReadArchive(open_archive(run, "transformed"))
-    dump = ReadArchive(open_archive(run, "dump")) if "dump" in run.archives else None
+    opened = open_archive if mongodb is None else _opened_unhashed
+    transformed = ReadArchive(opened(run, "transformed"))
+    dump = ReadArchive(_opened_unhashed(run, "dump")) if "dump" in run.archives else None
     for archive in filter(None, (raw, transformed, dump)):
         _read_files(archive.store)
     resolution, asked, model_problem = _planned(raw, model)
@@ -61,10 +67,9 @@ def read_stores(
     if mongodb is None:
         found = _read_archived(workers, transformed, resolution.collections, asked)
     else:
-        _read_collections(workers, transformed)
         found = _read_live(workers, mongodb, documents, resolution.collections, asked)
-    if dump is not None:
-        _read_collections(workers, dump)
+    copies = (transformed if mongodb is not None else None, dump)
+    _read_copies(workers, [archive for archive in copies if archive is not None])
     if target is not None and restored is not None:
         _read_restored(workers, restored, target, raw)
     made_by = _model_of(transformed.store)
@@ -82,6 +87,12 @@ def read_stores(
         found,
         restored,
     )
+
+
+def _opened_unhashed(run: Verification, kind: VersionArchive) -> ArchiveReading:
+    """An archive of which all bytes are read later; if it has a problem, they are read at once."""
+    opened = open_archive(run, kind, hashed=False)
+    return open_archive(run, kind) if opened.problems else opened
 
 
 def _read_files(store: ArchiveReading) -> None:
@@ -138,6 +149,35 @@ def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
         for blocks in block_shares(member.blocks)
     ]
     raw.read = workers.read("raw", read_raw, shares)
+
+
+def _read_copies(workers: Workers, archives: Sequence[ReadArchive]) -> None:
+    """Read the archives of documents that are compared by their fingerprints alone.
+
+    Each is read by one worker, in one pass with its SHA-256; by blocks if that was compared before
+    or the archive is sampled.
+    """
+    together = [archive for archive in archives if archive.store.sha256]
+    shares = [
+        ArchiveCopy(
+            archive.store.required().source,
+            {name: each.blocks for name, each in archive.members.items() if each.blocks},
+        )
+        for archive in together
+    ]
+    with in_order(workers.run.executor, read_copy, shares) as results:
+        for archive, (found, sha256) in zip(together, results, strict=True):
+            archive.read = found
+            if isinstance(sha256, MediatoolError):
+                archive.store.reader = None
+                archive.store.add(sha256)
+            else:
+                archive.store.expect(sha256)
+            rows = sum(member.rows for member in archive.members.values())
+            workers.run.progress(archive.store.part, rows, rows)
+    for archive in archives:
+        if not any(archive is each for each in together):
+            _read_collections(workers, archive)
 
 
 def _read_collections(workers: Workers, archive: ReadArchive) -> None:
