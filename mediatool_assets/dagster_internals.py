@@ -51,44 +51,6 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
-__all__ = [
-    "AUTO_RETRY_RUN_ID_TAG",
-    "BACKFILL_ID_TAG",
-    "MAX_RETRIES_TAG",
-    "PARTITION_NAME_TAG",
-    "PRIORITY_TAG",
-    "RUNLESS_RUN_ID",
-    "TRIED",
-    "WILL_RETRY_TAG",
-    "AssetCheckExecutionRecord",
-    "ComputeLogManager",
-    "ConfigurableClass",
-    "ConfigurableClassData",
-    "DagsterSqliteStorage",
-    "DagsterStorage",
-    "EventLogStorage",
-    "FreshnessState",
-    "InstigatorState",
-    "InstigatorStatus",
-    "InstigatorType",
-    "LoadableTargetOrigin",
-    "LocalComputeLogManager",
-    "ManagedGrpcPythonEnvCodeLocationOrigin",
-    "PartitionKeyFilter",
-    "RawMetadataValue",
-    "ReconstructableRepository",
-    "RemoteJobOrigin",
-    "RemoteRepositoryOrigin",
-    "SensorInstigatorData",
-    "StepEventStatus",
-    "TickStatus",
-    "UnresolvedAssetJobDefinition",
-    "current_execution_context",
-    "execute_run",
-    "get_latest_completed_cron_tick",
-    "keep_key_sets",
-]
-
 TRIED = "1.13"
 """The release of Dagster, without its last number, with which all of this was tried."""
 

@@ -125,7 +125,6 @@ class Namespace:
         if not self.prefix:
             return made
         decorate = dg.multi_asset(
-            name=self.name(made.op.name),
             specs=[self.spec(spec) for spec in made.specs],
             check_specs=[self._check(spec) for spec in made.check_specs],
             ins={
@@ -133,25 +132,27 @@ class Namespace:
                 for name, key in made.keys_by_input_name.items()
                 if name in _parameters(made)
             },
-            can_subset=made.can_subset,
-            description=made.op.description,
-            required_resource_keys={self.name("servers")},
-            op_tags={NAMESPACE_TAG: self.prefix},
-            pool=made.op.pool,
+            **self._of_step(made),
         )
         return decorate(self._function(made))
 
     def _checks(self, made: dg.AssetChecksDefinition) -> dg.AssetChecksDefinition:
         decorate = dg.multi_asset_check(
-            name=self.name(made.op.name),
             specs=[self._check(spec) for spec in made.check_specs],
-            can_subset=made.can_subset,
-            description=made.op.description,
-            required_resource_keys={self.name("servers")},
-            op_tags={NAMESPACE_TAG: self.prefix},
-            pool=made.op.pool,
+            **self._of_step(made),
         )
         return decorate(self._function(made))
+
+    def _of_step(self, made: dg.AssetsDefinition) -> dict[str, Any]:
+        """What the steps of assets and of checks have alike."""
+        return {
+            "name": self.name(made.op.name),
+            "can_subset": made.can_subset,
+            "description": made.op.description,
+            "required_resource_keys": {self.name("servers")},
+            "op_tags": {NAMESPACE_TAG: self.prefix},
+            "pool": made.op.pool,
+        }
 
     def _check(self, plain: dg.AssetCheckSpec) -> dg.AssetCheckSpec:
         asset, says = self.key(plain.asset_key), plain.description or ""
