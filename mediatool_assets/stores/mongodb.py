@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import bson
+from bson import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError,
@@ -57,11 +61,11 @@ from mediatool_assets.stores.mongodb_errors import (
     server_words,
 )
 from mediatool_assets.stores.mongodb_inserts import LARGEST, insert
-from mediatool_assets.stores.mongodb_reads import raw_id, read
 
 _SYSTEM = frozenset({"admin", "config", "local"})
 _REQUEST_MS = 1_800_000  # for one request; the longest builds an index on the largest collection
 _CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, Atlas's own
+_RAW: CodecOptions[RawBSONDocument] = PLAIN.with_options(document_class=RawBSONDocument)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +270,7 @@ class MongoDocuments:
         found: list[bytes] = []
         with self._open(database, collection) as db:
             while True:
-                cursor = db[collection].find_raw_batches({}, {"_id": 1}).hint("_id_").sort("_id", 1)
-                if found:
-                    cursor = cursor.min([("_id", raw_id(found[-1]))])
+                cursor = _range(db[collection], found[-1] if found else None, None, {"_id": 1})
                 chosen = b"".join(cursor.skip(step).limit(1))
                 if not chosen:
                     return found
@@ -284,7 +286,8 @@ class MongoDocuments:
     ) -> Iterator[bytes]:
         """All documents from ``first`` to before ``end``, in batches, in order of ``_id``."""
         with self._open(database, collection) as db:
-            yield from read(db, collection, first, end, batch)
+            cursor = _range(db[collection], first, end, None)
+            yield from cursor if batch is None else cursor.batch_size(batch)
 
     def facts(self) -> dict[str, str | int | None]:
         """The server version, for the manifest."""
@@ -379,6 +382,26 @@ def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
         ) from None  # the driver's message can contain a part of the password
     atexit.register(client.close)
     return client
+
+
+def _range(
+    collection: Collection[Any],
+    first: bytes | None,
+    end: bytes | None,
+    projection: dict[str, int] | None,
+) -> Any:
+    """A cursor of raw batches between bounds of the index, for ``_id`` values of all types."""
+    cursor = collection.find_raw_batches({}, projection).hint("_id_").sort("_id", 1)
+    if first is not None:
+        cursor = cursor.min([("_id", _raw_id(first))])
+    if end is not None:
+        cursor = cursor.max([("_id", _raw_id(end))])
+    return cursor
+
+
+def _raw_id(document: bytes) -> Any:
+    """The ``_id`` of a document; it encodes to the same bytes again."""
+    return bson.decode(document, _RAW)["_id"]
 
 
 def _indexes(db: Database[Any], info: MutableMapping[str, Any]) -> tuple[dict[str, object], ...]:

@@ -288,19 +288,6 @@ def test_ranges_hold_every_document_once_in_order(
     assert sorted(whole) == sorted(content)
     assert [d for part in parts for d in part] == whole
     assert all(len(part) == step for part in parts[:-1])
-    answers = list(documents.documents(database, "c", batch=step))
-    assert b"".join(answers) == b"".join(whole)
-    assert all(len(list(split_documents(answer))) == step for answer in answers[:-1])
-
-
-def test_documents_that_do_not_fit_into_one_answer(
-    documents: MongoDocuments, database: str
-) -> None:
-    """mongod returns fewer than asked for, and the rest with the next answers."""
-    wanted = [bson.encode({"_id": n, "text": "x" * (9 << 20)}) for n in range(3)]
-    for document in wanted:
-        documents.insert(database, "c", document)
-    assert list(documents.documents(database, "c", batch=10)) == wanted
 
 
 def test_documents_are_counted_as_they_are_now(documents: MongoDocuments, database: str) -> None:
