@@ -20,7 +20,7 @@ _MOST = 100_000  # documents in a message: mongod's maxWriteBatchSize
 _NO_FIELDS = bson.encode({})
 
 
-class _Documents(RawBSONDocument):
+class _DocumentRun(RawBSONDocument):
     """Documents one after the other, in place of one: the driver copies ``raw`` into the message.
 
     ``insert_many`` makes several objects for each document, which takes five times as long.
@@ -48,7 +48,7 @@ def insert(
     stated = {} if concern.is_server_default else {"writeConcern": concern.document}
     for message in _messages(documents):
         command = {"insert": collection, "ordered": False, **stated}
-        command["documents"] = [_Documents(message)]
+        command["documents"] = [_DocumentRun(message)]
         yield message, db.command(command, codec_options=PLAIN)
 
 
