@@ -124,6 +124,6 @@ def test_dagster_shows_both(folder: Path) -> None:
     assert {f"{name}_daily_export" for name in TABLES} <= set(repository.job_names)
     assert [each.name for each in repository.sensor_defs].count("alert_sensor") == 1
     assert loaded.resources is not None
-    settings = loaded.resources["library_platform"].settings()
+    settings = loaded.resources["library_servers"].settings()
     assert settings.postgres_url.reveal() == os.environ["LIBRARY_URL"]
     assert (settings.s3_prefix, settings.mongodb_prefix) == ("library/", "mediatool_library_")
