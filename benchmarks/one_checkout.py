@@ -10,6 +10,7 @@ import argparse
 import ctypes
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -22,13 +23,15 @@ from time import perf_counter, process_time
 from typing import TextIO
 
 import psutil
-from memory import peak_memory
 from run import Bench
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import down, up
+
+peak_memory = runpy.run_path(str(Path(__file__).with_name("memory.py")))["peak_memory"]
+"""Of this checkout, not of the one that is measured: sampling takes time too."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 """Of Linux: descendants whose parent has ended become this process's, and so do their seconds."""
