@@ -45,7 +45,7 @@ class _KeyColumnDigests:
 
 
 class _DistinctValues:
-    """The distinct values of some arrays, merged when they have doubled, so seldom."""
+    """The distinct values of some arrays. They are merged each time their number has doubled."""
 
     def __init__(self) -> None:
         self._merged, self._more, self._waiting = np.empty(0, np.uint64), list[Hashes](), 0
