@@ -54,6 +54,28 @@ def compiled(
     return documents, rows.losses.counted()
 
 
+def not_refused_alike(
+    library: ctypes.CDLL, collection: DocumentCollection, lines: Sequence[bytes]
+) -> list[bytes]:
+    """The lines that, each alone, the two do not both refuse in the same words."""
+    rows = _rows(collection)
+    blocks = CompiledDocuments(library, _rows(collection))
+    said = [(_refusal(rows, line), _refusal(blocks, line)) for line in lines]
+    return [
+        line
+        for line, (by_rows, by_blocks) in zip(lines, said, strict=True)
+        if by_rows is None or by_rows != by_blocks
+    ]
+
+
+def _refusal(maker: RowDocuments | CompiledDocuments, line: bytes) -> str | None:
+    try:
+        maker.block(_content([line]), 0)
+    except MediatoolError as error:
+        return str(error)
+    return None
+
+
 def refusals(collection: DocumentCollection, lines: Sequence[bytes]) -> list[bytes]:
     """The lines that Python refuses."""
     rows = _rows(collection)
@@ -104,8 +126,14 @@ def compiled_columns(library: ctypes.CDLL, need: GatherRequest, lines: Sequence[
 
 def copied_by_python(table: Table, lines: Sequence[bytes]) -> bytes | str:
     """The lines of COPY that the definition makes of a block, or its refusal."""
+    [made] = each_copied_by_python(table, [lines])
+    return made
+
+
+def each_copied_by_python(table: Table, blocks: Sequence[Sequence[bytes]]) -> list[bytes | str]:
+    """The same of several blocks."""
     with mock.patch.dict(os.environ, MEDIATOOL_NATIVE="no"):
-        return copied(table, lines)
+        return [copied(table, lines) for lines in blocks]
 
 
 def copied(table: Table, lines: Sequence[bytes]) -> bytes | str:

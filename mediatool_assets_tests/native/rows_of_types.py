@@ -1,7 +1,8 @@
 """Rows of the raw archive for tests of the codec: of every type, and damaged in many ways."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ _SERVER_TYPES = {"a.currency": "numeric", "a.fee": "numeric", "a.big": "bigint"}
 """What ``schema.json`` calls the types of the strategies; others have their own name."""
 
 
+@cache
 def columns() -> dict[str, tuple[Column, Texts]]:
     """Every type's column, and its values as PostgreSQL's texts."""
     made = {}
@@ -75,12 +77,17 @@ def sound_lines(draw: DrawFn) -> bytes:
 
 
 def _is_written(name: str, text: str | None) -> bool:
-    table = Table("one", (columns()[name][0],))
     try:
-        row_writer(table)([text])
+        _writer(name)([text])
     except ValueError:
         return False
     return True
+
+
+@cache
+def _writer(name: str) -> Callable[[Sequence[str | None]], bytes]:
+    """Of a table of this column alone."""
+    return row_writer(Table("one", (columns()[name][0],)))
 
 
 @st.composite
