@@ -1,5 +1,6 @@
 """What it takes to stop an export half way: rows for some seconds of upload, and a look at it."""
 
+import os
 import time
 from collections.abc import Callable
 
@@ -9,17 +10,18 @@ from psycopg import sql
 from mediatool_assets.stores.s3 import S3Objects
 
 _PATIENCE_SECONDS = 120
-_BALLAST = """
-CREATE TABLE {}.ballast AS
-    SELECT n AS id, string_agg(md5(n::text || m), '') AS noise
-    FROM generate_series(1, 24000) n, generate_series(1, 64) m GROUP BY n
-"""  # 24 MB after compression: three parts, of which the first makes the upload begin
+_ROWS, _NOISE = 24_000, 1024
+"""24 MB of bytes that compress no further: three parts, of which the first begins the upload."""
 
 
 def add_ballast(url: str, schema: str = "media_tool") -> None:
     """Add a table that an export uploads in parts, other than the few rows of a test."""
-    with psycopg.connect(url) as connection:
-        connection.execute(sql.SQL(_BALLAST).format(sql.Identifier(schema)))
+    table = sql.Identifier(schema, "ballast")
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute(sql.SQL("CREATE TABLE {} (id int, noise text)").format(table))
+        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
+            for number in range(_ROWS):
+                copy.write(f"{number}\t{os.urandom(_NOISE).hex()}\n")
 
 
 def drop_ballast(url: str, schema: str = "media_tool") -> None:

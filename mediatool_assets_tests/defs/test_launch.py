@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
+import msgspec
 import pytest
 import yaml
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
@@ -75,7 +75,7 @@ def here(
 
 def _start(request: dict[str, Any]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        _LAUNCH, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        _LAUNCH, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdin is not None
     process.stdin.write(json.dumps(request).encode())
@@ -94,30 +94,38 @@ def _answer(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def test_two_runs_of_one_partition_at_once_make_two_versions(
-    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+    here: Launch, instance: dg.DagsterInstance, bucket_objects: ObjectStore
 ) -> None:
-    """Both succeed, each with a version of its own, and the registry loses neither."""
+    """Both succeed, each with a version of its own, and the registry loses neither.
+
+    One runs in a process of its own, and when that reports its progress the other begins here.
+    """
     asked = {"purpose": "testing", "notes": "at once"}
     request = {"job": "on_demand_export", "partition": today(), "config": asked}
-    answers = [_answer(process) for process in [_start(request), _start(request)]]
-    assert [(answer["status"], answer["error"]) for answer in answers] == [("SUCCESS", None)] * 2
-    versions = {answer["version"] for answer in answers}
+    process = _start(request)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["type"] == "progress"
+    made = [here(**request), msgspec.convert(_answer(process), RunOutcome)]
+    assert [(one.status, one.error) for one in made] == [("SUCCESS", None)] * 2
+    versions = {one.version for one in made}
     assert len(versions) == 2
     assert versions <= {entry.version for entry in catalog.registry(bucket_objects)}
-    for answer in answers:
-        metadata = catalog.read(bucket_objects, Version.parse(answer["version"]))
+    times = []
+    for one in made:
+        metadata = catalog.read(bucket_objects, Version.parse(one.version or ""))
         assert (metadata.purpose, metadata.notes) == ("testing", "at once")
-        run = instance.get_run_by_id(answer["run_id"])
-        assert run is not None
-        assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert run.tags["dagster/partition"] == today()
+        record = instance.get_run_record_by_id(one.run_id or "")
+        assert record is not None
+        assert record.dagster_run.status is dg.DagsterRunStatus.SUCCESS
+        assert record.dagster_run.tags["dagster/partition"] == today()
+        times.append((record.start_time or 0.0, record.end_time or 0.0))
+    assert max(start for start, _ in times) < min(end for _, end in times)
 
 
-def test_a_refused_request_says_why(instance: dg.DagsterInstance) -> None:
-    """The exit code is the command line's, and the reason is one message."""
-    answer = _answer(_start({"job": "weekly", "partition": today()}))
-    assert (answer["status"], answer["exit_code"]) == ("FAILURE", 2)
-    assert re.search("there is no job weekly; choose one of .*daily_export", answer["error"])
+def test_a_job_that_is_none_is_refused(here: Launch) -> None:
+    """With the names of those that there are."""
+    with pytest.raises(Misuse, match=r"there is no job weekly; choose one of .*daily_export"):
+        here(job="weekly", partition=today())
 
 
 def test_a_day_before_the_first_is_refused(here: Launch) -> None:
@@ -186,8 +194,8 @@ def test_a_killed_version_is_finished_beside_another_of_its_day(
     version = Version.parse(stopped.version or "")
     raw = bucket_objects.head(archive_key("raw", version))
     assert (stopped.status, raw is None) == ("FAILURE", False)
-    finished = _answer(_start({"job": "on_demand_export", "version": str(version)}))
-    assert (finished["status"], finished["version"]) == ("SUCCESS", str(version))
+    finished = here(job="on_demand_export", version=str(version))
+    assert (finished.status, finished.version) == ("SUCCESS", str(version))
     assert bucket_objects.head(archive_key("raw", version)) == raw
     made = catalog.read(bucket_objects, version)
     assert (made.purpose, made.notes) == ("testing", "stopped")
