@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
+from xdist.remote import Producer  # type: ignore[import-untyped]  # xdist has no types
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # as above
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -34,7 +36,9 @@ from mediatool_assets_tests.postgres_servers import (
 from mediatool_assets_tests.server_folders import server_folder
 
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
-LONG = ("drills", "cli", "defs")
+LONG = ("drills", "cli", "defs", "integrity")
+TOGETHER = ("mediatool_assets_tests/flows/integrity/",)
+"""Folders whose files share a version, which each worker would make again."""
 _GIVEN: dict[str, str] = {}
 """What the stack adds to the environment, from the test that first asks for it until the end."""
 
@@ -55,6 +59,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.servers)
     items.sort(key=lambda item: item.path.parent.name not in LONG)
     items[:] = filter(_has_its_server, items)
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # as above
+    """Gives a file to one worker, and of some folders all files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling | None:
+    """The scheduler for ``--dist loadfile``; another is xdist's own."""
+    return _Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def _has_its_server(item: pytest.Item) -> bool:

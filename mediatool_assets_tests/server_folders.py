@@ -1,4 +1,4 @@
-"""Folders for the data of servers that the tests start."""
+"""Folders for the data of servers, and of Dagster instances, that the tests start."""
 
 import shutil
 import tempfile

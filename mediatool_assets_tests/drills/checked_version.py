@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import dagster as dg
 
@@ -20,6 +19,7 @@ from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import environment, source_of, today
 from mediatool_assets_tests.drills.campaigns import MODEL, ddl
+from mediatool_assets_tests.server_folders import server_folder
 
 RULES = "tables: {campaigns: {budget: keep}}"  # the shipped rules would hide it
 
@@ -118,8 +118,8 @@ def checked_version(stack: Stack, home: Path) -> Iterator[Made]:
         environment(
             MEDIATOOL_DASK_SCHEDULER=scheduler, MEDIATOOL_MASKING_RULES=str(home / "rules.yaml")
         ),
-        TemporaryDirectory() as folder,
-        dg.instance_for_test(temp_dir=folder) as instance,
+        server_folder() as folder,
+        dg.instance_for_test(temp_dir=str(folder)) as instance,
     ):
         settings = Settings.parse(os.environ)
         defs = definitions(settings)

@@ -123,13 +123,14 @@ def test_the_asset_graph_backfills_every_layer_or_refuses(dagster: str) -> None:
     A day that has nothing to be made from is refused by its first step, and nothing becomes red.
     """
     objects = _exported(ALONE)
-    made = _materialized(dagster, _keys(*LAYERS), [ALONE.partition])
+    made, refused = (
+        _materialized(dagster, _keys(*LAYERS), [day]) for day in (ALONE.partition, NOTHING)
+    )
     assert _ended_with(dagster, "all layers", made) == "COMPLETED_SUCCESS"
+    assert _ended_with(dagster, "the refusal", refused) == "COMPLETED_FAILED"
     by_status, _ = _statuses(dagster, ALONE.partition)
     assert set(by_status) == {"MATERIALIZED"}
     assert catalog.read(objects, ALONE).source.type == "rds"
-    refused = _materialized(dagster, _keys(*LAYERS), [NOTHING])
-    assert _ended_with(dagster, "the refusal", refused) == "COMPLETED_FAILED"
     by_status, checks = _statuses(dagster, NOTHING)
     assert "FAILED" not in by_status
     assert not checks & {"FAILED", "EXECUTION_FAILED", "IN_PROGRESS"}

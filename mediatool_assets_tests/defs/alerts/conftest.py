@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -31,6 +30,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.export.origin import PastDay
 from mediatool_assets.stores.alert_channels import channels
 from mediatool_assets_tests.receiver import Receiver, receiver
+from mediatool_assets_tests.server_folders import server_folder
 from mediatool_assets_tests.watching import Watch
 
 RUN = "http://dagster.example:3000/runs/"
@@ -166,9 +166,9 @@ class Platform(Watch):
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """An instance on disk, which has schedules too."""
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance in files, which has schedules too."""
+    with server_folder() as folder, dg.instance_for_test(temp_dir=str(folder)) as instance:
         yield instance
 
 

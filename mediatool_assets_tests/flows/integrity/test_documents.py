@@ -1,10 +1,11 @@
 """Every defect planted in MongoDB is named by table, key and column, and no other is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import bson
-import pytest
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
@@ -36,50 +37,60 @@ def changed(
     made: Made, collection: Collection[Document], document: Document, update: Document
 ) -> Integrity:
     """The report while one document is another; it is put back."""
+    with put_back(collection, document):
+        collection.update_one({"_id": document["_id"]}, update)
+        return made.report()
+
+
+@contextmanager
+def put_back(collection: Collection[Document], document: Document) -> Iterator[None]:
+    """A document that may be changed; behind, it is again what it was, byte by byte."""
     raw = collection.database.get_collection(
         collection.name, bson.CodecOptions(document_class=RawBSONDocument)
     )
     kept = raw.find_one({"_id": document["_id"]})
     assert kept is not None
-    collection.update_one({"_id": document["_id"]}, update)
     try:
-        return made.report()
+        yield
     finally:
         raw.replace_one({"_id": document["_id"]}, kept)
 
 
-@pytest.mark.parametrize(
-    ("collection", "update", "table", "column"),
-    [
-        ("lineItems", {"$set": {"flightDays": Int64(3)}}, "line_items", "flight_days"),
-        ("lineItems", {"$set": {"price": 1.5}}, "line_items", "price"),
-        ("lineItems", {"$set": {"pacing.type": ""}}, "line_items", "pacing_type"),
-        ("lineItems", {"$set": {"pacing.details": {"a": 1}}}, "line_items", "pacing_details"),
-        ("lineItems", {"$set": {"mediaTraderUserIds": [None]}}, "line_items",
-         "media_trader_user_ids"),
-        ("platformEntities", {"$set": {"payload.more": 0.5}}, "media_platform_entities",
-         "metadata"),
-        ("teams", {"$set": {"reps.0.since": datetime(1999, 1, 1)}}, "reps_x_teams", None),
-    ],
-)  # fmt: skip
-def test_types_arrays_and_documents_are_compared(
-    made: Made, collection: str, update: Document, table: str, column: str | None
-) -> None:
+def test_types_arrays_and_documents_are_compared(made: Made) -> None:
     """A value of another type, an element, a field deep within, a folded row: none is the same."""
-    path = next(iter(update["$set"])).removesuffix(".more")
-    with made.collection(collection) as live:
-        document = live.find_one({path: {"$exists": True}})
+    items = {
+        "flightDays": Int64(3),
+        "price": 1.5,
+        "pacing.type": "",
+        "pacing.details": {"a": 1},
+        "mediaTraderUserIds": [None],
+    }
+    with (
+        altered(made, "lineItems", items, *items),
+        altered(made, "platformEntities", {"payload.more": 0.5}, "payload"),
+        altered(made, "teams", {"reps.0.since": datetime(1999, 1, 1)}, "reps.0.since"),
+    ):
+        found = failed(made.report(), "values")
+    defects = {thing: line.defects for thing, line in found.items()}
+    columns = {"flight_days", "price", "pacing_type", "pacing_details", "media_trader_user_ids"}
+    by_column = {defect.column: defect for defect in defects.pop("line_items")}
+    assert by_column.keys() == columns
+    assert values(by_column["flight_days"])[1] == {"$numberLong": "3"}
+    assert [defect.column for defect in defects.pop("media_platform_entities")] == ["metadata"]
+    # a folded row has no key but itself: one is missing, one too many
+    assert [defect.what for defect in defects.pop("reps_x_teams")] == ["missing", "surplus"]
+    assert defects == {}
+
+
+@contextmanager
+def altered(made: Made, name: str, fields: Document, *needed: str) -> Iterator[None]:
+    """One document that has what is needed gets other fields; it is put back."""
+    with made.collection(name) as live:
+        document = live.find_one({path: {"$exists": True} for path in needed})
         assert document is not None
-        found = changed(made, live, document, update)
-    assert failed(found, "values").keys() == {table}
-    defects = failed(found, "values")[table].defects
-    if column is None:  # a folded row has no key but itself: one is missing, one too many
-        assert [defect.what for defect in defects] == ["missing", "surplus"]
-    else:
-        assert [defect.column for defect in defects] == [column]
-    if column == "flight_days":
-        _, after = values(defects[0])
-        assert after == {"$numberLong": "3"}
+        with put_back(live, document):
+            live.update_one({"_id": document["_id"]}, {"$set": fields})
+            yield
 
 
 def test_a_time_off_by_a_millisecond_is_named(made: Made) -> None:
