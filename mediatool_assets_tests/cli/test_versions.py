@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,8 +35,10 @@ from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.verdicts import store_verdict
+from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.conftest import empty_bucket, objects_of
 from mediatool_assets_tests.database_names import mongodb_database
 
 OLD, NEW = "20250621-143000", "20250622-080000"
@@ -103,21 +106,40 @@ def _complete(
     return RegistryEntry.of(metadata)
 
 
-@pytest.fixture
-def filled(
-    objects: S3Objects,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> S3Objects:
-    """A bucket with two complete versions, named by the environment."""
+@pytest.fixture(scope="module")
+def shared(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Objects]:
+    """A bucket with two complete versions, for all tests that only read it."""
+    with empty_bucket(stack) as bucket:
+        objects = objects_of(stack, bucket)
+        _fill(objects, tmp_path_factory.mktemp("shared"))
+        yield objects
+
+
+def _fill(objects: S3Objects, scratch: Path) -> None:
     entries = [
-        _complete(objects, Version.parse(OLD), "daily_backup", tmp_path),
-        _complete(objects, Version.parse(NEW), "testing", tmp_path),
+        _complete(objects, Version.parse(OLD), "daily_backup", scratch),
+        _complete(objects, Version.parse(NEW), "testing", scratch),
     ]
     objects.put(REGISTRY_KEY, registry_file.encode(entries))
+
+
+@pytest.fixture
+def filled(shared: S3Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S3Objects:
+    """The shared bucket, named by the environment."""
+    return _named(shared, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def own(objects: S3Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S3Objects:
+    """Such a bucket for a test that writes to it."""
+    _fill(objects, tmp_path)
+    return _named(objects, monkeypatch, tmp_path)
+
+
+def _named(objects: S3Objects, monkeypatch: pytest.MonkeyPatch, folder: Path) -> S3Objects:
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
     monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", objects.endpoint_url or "")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     return objects
 
 
@@ -163,12 +185,12 @@ def test_versions_loses_no_text_in_a_pipe(mediatool: Run, filled: S3Objects) -> 
     assert "Testing new schema design" in mediatool("versions").out
 
 
-def test_versions_tells_rows_size_and_verdict(mediatool: Run, filled: S3Objects) -> None:
+def test_versions_tells_rows_size_and_verdict(mediatool: Run, own: S3Objects) -> None:
     """Of each version; one that was never verified says so, and so does unreadable metadata."""
     checks = (Check("raw", "x", "passed"),)
     verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", checks)
-    store_verdict(filled, verdict)
-    metadata = catalog.read(filled, Version.parse(OLD))
+    store_verdict(own, verdict)
+    metadata = catalog.read(own, Version.parse(OLD))
     size = sum(export.size_bytes for export in metadata.exports.by_archive.values())
     first, second = json.loads(mediatool("versions", "--json").out)
     assert (first["rows"], first["size_bytes"], first["verdict"]) == (2, size, "passed")
@@ -187,10 +209,10 @@ def test_versions_tells_rows_size_and_verdict(mediatool: Run, filled: S3Objects)
     assert " 2 " in lines[1]
     assert "passed 2025-06-30" in lines[1]
     assert "never verified" in lines[2]
-    store_verdict(filled, Verdict(OLD, "2025-07-01T04:00:00+00:00", 1.0, "passed", checks, 5.0))
+    store_verdict(own, Verdict(OLD, "2025-07-01T04:00:00+00:00", 1.0, "passed", checks, 5.0))
     assert "passed 5 % 2025-07-01" in mediatool("versions").out
     key = metadata_key(Version.parse(NEW))
-    filled.put(key, b"{}", replacing=filled.get(key)[1])
+    own.put(key, b"{}", replacing=own.get(key)[1])
     assert "unknown" in mediatool("versions").out.splitlines()[2]
 
 
@@ -225,14 +247,14 @@ def test_show_json_is_the_metadata_file(mediatool: Run, filled: S3Objects) -> No
     assert document == msgspec.json.decode(stored)
 
 
-def test_show_tells_verdict_and_last_restore(mediatool: Run, filled: S3Objects) -> None:
+def test_show_tells_verdict_and_last_restore(mediatool: Run, own: S3Objects) -> None:
     """Whether the version is what it was, and whether it was ever restored."""
     verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", (), 5.0)
-    store_verdict(filled, verdict)
+    store_verdict(own, verdict)
     began = "2025-06-29T05:00:00+00:00"
     evidence = RestoreRecord(OLD, "mongodb", "drill", "server:1", "ops", began, 12.5, "verified")
     key = restore_key(Version.parse(OLD), datetime.fromisoformat(began), "mongodb")
-    filled.put(key, restored_file.encode(evidence))
+    own.put(key, restored_file.encode(evidence))
     lines = mediatool("show", OLD).out.splitlines()
     assert "verified     passed, 5 % of it, 2025-06-30T04:00:00Z" in lines
     assert "restored     verified, mongodb server:1/drill in 12.5 s, 2025-06-29T05:00:00Z" in lines
