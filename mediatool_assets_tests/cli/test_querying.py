@@ -1,6 +1,7 @@
 """``sql``, ``history`` and ``open_version`` over versions in a bucket."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,27 +12,37 @@ from mediatool_assets import OpenVersion, open_version
 from mediatool_assets.cli import querying
 from mediatool_assets.cli.querying import _named
 from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import complete
+from mediatool_assets_tests.conftest import empty_bucket, objects_of
 from mediatool_assets_tests.raw_archives import table
 
 FIRST, SECOND = "20251101-020000", "20251102-020000"
 _BIG = 2**53 + 1
 
 
-@pytest.fixture
-def versions(objects: S3Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Two versions in the bucket that the environment names; the home is in ``tmp_path``."""
+@pytest.fixture(scope="module")
+def filled(stack: Stack) -> Iterator[S3Objects]:
+    """A bucket with two versions, which no test changes."""
     users = table("users", id="bigint", name="text", score="numeric(6,2)")
     rows: list[dict[str, int | str | None]] = [
         {"id": 1, "name": "Ada", "score": "1.50"},
         {"id": str(_BIG), "name": None, "score": None},
     ]
-    complete(objects, FIRST, {users: rows[:1]})
-    complete(objects, SECOND, {users: rows})
-    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
-    monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", str(objects.client.meta.endpoint_url))
+    with empty_bucket(stack) as bucket:
+        objects = objects_of(stack, bucket)
+        complete(objects, FIRST, {users: rows[:1]})
+        complete(objects, SECOND, {users: rows})
+        yield objects
+
+
+@pytest.fixture
+def versions(filled: S3Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The environment names that bucket; the home is in ``tmp_path``."""
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", filled.bucket)
+    monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", str(filled.client.meta.endpoint_url))
     monkeypatch.setenv("MEDIATOOL_HOME", str(tmp_path / "home"))
 
 

@@ -1,6 +1,7 @@
 """``report``, and what ``show`` says of reports."""
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,30 +20,33 @@ from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import USERS, complete, users
+from mediatool_assets_tests.conftest import empty_bucket, objects_of
 
 ONE, TWO, OTHER = "20250620-020000", "20250621-020000", "20250621-010000"
 
 
-@pytest.fixture
-def reported(
-    stack: Stack,
-    bucket: str,
-    objects: S3Objects,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> S3Objects:
-    """A bucket with two days and their reports; the second day has an older version too."""
-    for name, value in (stack.environment | {"MEDIATOOL_S3_BUCKET": bucket}).items():
-        monkeypatch.setenv(name, value)
-    made = [complete(objects, v, {USERS: users(*n)}) for v, n in ((ONE, "a"), (OTHER, "b"))]
-    made = [made[0], complete(objects, TWO, {USERS: users("b", "c")})]
-    with ThreadPoolExecutor(1) as executor:
-        tools = ReportTools(objects, Workspace(executor, tmp_path), Model("m", {}, {}))
+@pytest.fixture(scope="module")
+def filled(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Objects]:
+    """Two days and their reports, which no test changes; the second has an older version too."""
+    with empty_bucket(stack) as bucket, ThreadPoolExecutor(1) as executor:
+        objects = objects_of(stack, bucket)
+        made = [complete(objects, v, {USERS: users(*n)}) for v, n in ((ONE, "a"), (OTHER, "b"))]
+        made = [made[0], complete(objects, TWO, {USERS: users("b", "c")})]
+        workspace = Workspace(executor, tmp_path_factory.mktemp("scratch"))
+        tools = ReportTools(objects, workspace, Model("m", {}, {}))
         for version in made:
             daily = daily_metrics(tools, version)
             _keep(objects, "daily-metrics-comparison", version, written(daily.metrics))
             _keep(objects, "version-comparison", version, compared(version, daily.comparison))
-    return objects
+        yield objects
+
+
+@pytest.fixture
+def reported(stack: Stack, filled: S3Objects, monkeypatch: pytest.MonkeyPatch) -> S3Objects:
+    """That bucket, named by the environment."""
+    for name, value in (stack.environment | {"MEDIATOOL_S3_BUCKET": filled.bucket}).items():
+        monkeypatch.setenv(name, value)
+    return filled
 
 
 def _keep(objects: S3Objects, report: Report, version: Version, made: ReportForms) -> None:
