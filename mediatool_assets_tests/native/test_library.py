@@ -22,7 +22,7 @@ def test_a_program_of_another_source_is_not_loaded(
     """One that was left from an older version, as one of an older interface, is refused."""
     with monkeypatch.context() as patch:
         patch.setattr(build, "fingerprint", lambda: "another")
-        old = build.compile_into(tmp_path, ["cc"])
+        old = build.compile_into(tmp_path, ["cc"], ("-O0",))
     with pytest.raises(OSError, match=r"compiled from another rows\.c; run `make install`"):
         library.load(old)
     source = tmp_path / "empty.c"
