@@ -28,7 +28,8 @@ def _wheel(folder: Path, variables: dict[str, str]) -> Path:
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     command += ["--wheel-dir", str(folder), str(source)]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | variables)
+    environment = {name: x for name, x in os.environ.items() if name != "MEDIATOOL_NATIVE"}
+    subprocess.run(command, check=True, capture_output=True, env=environment | variables)
     [wheel] = folder.glob("*.whl")
     return wheel
 
