@@ -103,9 +103,13 @@ def _nothing_from_outside() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _environment_as_it_was(_nothing_from_outside: None) -> Iterator[None]:
-    """What a test, or a command in it, makes of the environment ends with it."""
+    """What a test, or a command in it, makes of the environment ends with it.
+
+    So does boto3's default session, which keeps the credentials that it finds first.
+    """
     before = dict(os.environ)
     yield
+    boto3.DEFAULT_SESSION = None
     os.environ.clear()
     os.environ.update(before | _GIVEN)
 

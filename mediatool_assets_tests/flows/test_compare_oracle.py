@@ -163,7 +163,7 @@ def test_each_day_of_edits_is_found_exactly(
     versions = [Version.parse(f"2025060{day + 1}-020000") for day in range(6)]
     edits: Any = {}
     for day, version in enumerate(versions):
-        edits = seed(postgres_database, scale=0.004, full=True, day=day).edits
+        edits = seed(postgres_database, scale=0.002, full=True, day=day).edits
         export(PostgresSource(postgres_database, "media_tool"), objects, pool, version)
     for day in range(1, 6):
         found = between(objects, pool, versions[day - 1], versions[day])
