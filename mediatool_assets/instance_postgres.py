@@ -7,14 +7,20 @@ Dagster records a pool at its first use. After a conflict it continues in the sa
 which PostgreSQL has aborted. So if two processes do this at the same time, one would fail.
 """
 
-from functools import cache
+from functools import cache, partial
+from time import monotonic
 
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.storage import DagsterPostgresStorage
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from mediatool_assets.dagster_internals import ConfigurableClassData, EventLogStorage
 
+_IDLE_SECONDS = 1.0
+_USED = "used"
 _LOCK = 0x6D65646961  # any number that is not locked for another purpose in this database
 
 
@@ -52,10 +58,32 @@ class PostgresStorage(DagsterPostgresStorage):
 @cache
 def _engine(url: str) -> Engine:
     """A process's connections, for all of its instances: each request to a code server has one."""
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",  # as dagster-postgres has it
         pool_size=2,
         max_overflow=20,
-        pool_pre_ping=True,  # the server may have been restarted since
     )
+    event.listen(engine, "checkin", _note)
+    event.listen(engine, "checkout", partial(_ask, engine.dialect))
+    return engine
+
+
+def _note(_: object, record: ConnectionPoolEntry) -> None:
+    """Note when a connection was used last."""
+    record.info[_USED] = monotonic()
+
+
+def _ask(
+    dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _: object
+) -> None:
+    """Replace the connections if the server does not answer, since it may have restarted.
+
+    One that was used just now is not tried: that would take a third of the time of an event.
+    """
+    if monotonic() - record.info.get(_USED, monotonic()) < _IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error

@@ -9,8 +9,10 @@ from pathlib import Path
 from threading import Barrier
 
 import dagster as dg
+import psycopg
 import pytest
 
+from mediatool_assets import instance_postgres
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.urls import Url
@@ -140,3 +142,24 @@ def test_a_pool_is_used_for_the_first_time_by_several_at_once(
         assert storages[0].get_concurrency_info("mediatool_export").slot_count == 1
         for storage in storages:
             storage.dispose()
+
+
+def test_connections_that_the_server_has_ended_are_replaced(
+    stack: Stack, objects: S3Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL may have been restarted since a kept connection was used last."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(instance_postgres, "_IDLE_SECONDS", 0)
+    _set(monkeypatch, stack.environment | {"MEDIATOOL_S3_BUCKET": objects.bucket})
+    with _instance(tmp_path) as instance:
+        before = instance.get_runs_count()
+        with psycopg.connect(stack.postgres.administrator, autocommit=True) as connection:
+            ended = connection.execute(_END_ALL).fetchall()
+        assert ended
+        assert instance.get_runs_count() == before
+
+
+_END_ALL = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND datname = 'dagster'
+"""

@@ -9,13 +9,14 @@ and finally the outcome; the process ends with its exit code. The run is recorde
 run.
 """
 
+import atexit
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
 import msgspec
@@ -41,6 +42,7 @@ from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.errors import MediatoolError, Misuse
 from mediatool_assets.domain.progress import RunOutcome, encode
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.workers.pool import begin_imports
 from mediatool_assets.stores.environment import shared_settings
 
 DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has it
@@ -116,6 +118,8 @@ def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> RunO
         )
     repository = ReconstructableRepository.for_module(DEFINITIONS, "defs", str(Path.cwd()))
     jobs, names = repository.get_definition().job_names, _names()
+    if shared_settings().cluster is None:
+        begin_imports()
     name = names.name(request.job)
     if name not in jobs:
         known = ", ".join(name for name in jobs if not name.startswith("__"))
@@ -217,5 +221,12 @@ def _cause(error: SerializableErrorInfo | None) -> str:
     return error.message.strip() if error is not None else "Dagster recorded no error"
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process after its exit functions; to free each object would take another second."""
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -1,7 +1,7 @@
 """Load: writes a transformed archive to its MongoDB database, reads it back, marks it complete."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -131,9 +131,8 @@ def load(
         if not replace and documents.marker(database) is not None:
             raise AlreadyExists(f"the complete database {database}", "it was loaded meanwhile")
         staged = {prefix + collection: member for collection, member in members.items()}
-        for info in wanted:
-            documents.create(database, prefix + info.name, info.options)
-        _insert(executor, _insertions(documents, database, archive, staged), workspace.progress)
+        shares = _insertions(documents, database, archive, prefix, wanted)
+        _insert(executor, shares, sum(m.rows for m in members.values()), workspace.progress)
         indexed = [_Indexing(documents, database, prefix, info) for info in wanted if info.indexes]
         with in_order(executor, _index, indexed) as built:
             list(built)
@@ -229,20 +228,29 @@ class _Insertion:
 
 
 def _insertions(
-    documents: DocumentStore, database: str, archive: ArchiveReader, members: Mapping[str, Member]
-) -> list[_Insertion]:
-    """The blocks to insert, in shares of consecutive blocks."""
+    documents: DocumentStore,
+    database: str,
+    archive: ArchiveReader,
+    prefix: str,
+    wanted: Sequence[CollectionInfo],
+) -> Iterator[_Insertion]:
+    """Create each collection, and give its blocks to insert, in shares of consecutive blocks.
+
+    So workers insert into the first collections while the next ones are created.
+    """
     source = ArchiveReader(archive.source)  # workers need no manifest
-    return [
-        _Insertion(documents, database, name, source, tuple(blocks))
-        for name, member in members.items()
-        for blocks in block_shares(member.blocks)
-    ]
+    members = archive.manifest.collections()
+    for info in wanted:
+        documents.create(database, prefix + info.name, info.options)
+        for blocks in block_shares(members[info.name].blocks):
+            yield _Insertion(documents, database, prefix + info.name, source, tuple(blocks))
 
 
-def _insert(executor: Executor, shares: Sequence[_Insertion], progress: Progress) -> None:
-    """Insert all shares in parallel."""
-    done, total = 0, sum(share.rows for share in shares)
+def _insert(
+    executor: Executor, shares: Iterable[_Insertion], total: int, progress: Progress
+) -> None:
+    """Insert all shares in parallel; ``total`` is the number of their documents."""
+    done = 0
     with in_order(executor, _insert_share, shares) as inserted:
         for rows in inserted:
             done += rows

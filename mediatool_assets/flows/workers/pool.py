@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from importlib.abc import MetaPathFinder
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -36,6 +36,12 @@ def worker_pool(
     return _local(workers) if cluster is None else dask_cluster(cluster)
 
 
+def begin_imports() -> None:
+    """Start the process that workers are forked from, which imports our modules meanwhile."""
+    _context()
+    forkserver.ensure_running()
+
+
 @contextmanager
 def _local(workers: int) -> Iterator[Executor]:
     """A pool of ``workers`` new processes; pending work is dropped after an error.
@@ -45,11 +51,7 @@ def _local(workers: int) -> Iterator[Executor]:
     interpreter would need half a second for imports. Workers leave interrupts to the coordinator,
     and end when it is killed.
     """
-    context = _Context()
-    context.set_forkserver_preload(
-        [name for name in sys.modules if name.startswith(_OURS) and not name.startswith(_READERS)]
-    )
-    pool = ProcessPoolExecutor(workers, context, _begin, (dict(os.environ),))
+    pool = ProcessPoolExecutor(workers, _context(), _begin, (dict(os.environ),))
     try:
         yield pool
     except BaseException:
@@ -85,6 +87,15 @@ class _Worker(ForkServerProcess):
 
 class _Context(ForkServerContext):
     Process = _Worker
+
+
+def _context() -> _Context:
+    """The context in which workers start, with our modules that are loaded now."""
+    context = _Context()
+    context.set_forkserver_preload(
+        [name for name in sys.modules if name.startswith(_OURS) and not name.startswith(_READERS)]
+    )
+    return context
 
 
 class _NoPandas(MetaPathFinder):
