@@ -38,6 +38,11 @@ class Block(NamedTuple):
     """SHA-256 of the uncompressed bytes; empty in format 1."""
 
 
+def undigested(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Blocks whose bytes are known to be those that were written: readers hash them no more."""
+    return tuple(block._replace(digest="") for block in blocks)
+
+
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     """One file of the archive.
 

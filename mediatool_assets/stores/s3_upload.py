@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 FIRST_PART = 8 << 20
 _PARTS_A_SIZE = 400
 _LARGEST_PART = 768 << 20
-_IN_FLIGHT = 2  # parts that are sent while one is filled: enough that filling and sending overlap
+_IN_FLIGHT = 4  # parts that are sent while one is filled: enough for a server with two processors
 
 
 def part_size(number: int) -> int:
     """Size in bytes of part ``number``, from 1: early parts are small, and 10,000 hold 5 TiB.
 
-    An archive of 3 GB only has parts of the first size, and needs 32 MiB of memory.
+    An archive of 3 GB only has parts of the first size, and needs 48 MiB of memory.
     """
     return min(FIRST_PART << ((number - 1) // _PARTS_A_SIZE), _LARGEST_PART)
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 
 from mediatool_assets.domain.expectations import HISTORY
 from mediatool_assets.domain.keys import archive_prefix
@@ -45,9 +46,12 @@ def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Find
     archive, ``raw_counted`` does that.
     """
     metadata = catalog.read(objects, version)
-    with ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor:
+    with (
+        ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor,
+        ThreadPoolExecutor(thread_name_prefix="open") as opening,
+    ):
         run = Verification(objects, executor, metadata, DailySample(None, version.day))
-        readings = [open_archive(run, kind) for kind in run.archives]
+        readings = list(opening.map(partial(open_archive, run), run.archives))
         for reading in readings[1:]:
             if reading.status != "passed":
                 read_blocks(run, reading)

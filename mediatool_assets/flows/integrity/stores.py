@@ -6,6 +6,7 @@ from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
 from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import undigested
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
@@ -137,7 +138,7 @@ def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
             table,
             sum(block.rows for block in blocks),
             RawShare(
-                TableLines(layout.table, source, tuple(blocks)),
+                TableLines(layout.table, source, raw.store.to_read(blocks)),
                 layout,
                 asked.needs[table],
                 workers.run.sample,
@@ -154,14 +155,14 @@ def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
 def _read_copies(workers: Workers, archives: Sequence[ReadArchive]) -> None:
     """Read the archives of documents that are compared by their fingerprints alone.
 
-    Each is read by one worker, in one pass with its SHA-256; by blocks if that was compared before
-    or the archive is sampled.
+    Each is read by one worker, in one pass with its SHA-256; by blocks, each with its own digest,
+    if it has another SHA-256, if that was compared before, or if the archive is sampled.
     """
     together = [archive for archive in archives if archive.store.sha256]
     shares = [
         ArchiveCopy(
             archive.store.required().source,
-            {name: each.blocks for name, each in archive.members.items() if each.blocks},
+            {name: undigested(m.blocks) for name, m in archive.members.items() if m.blocks},
         )
         for archive in together
     ]
@@ -176,7 +177,7 @@ def _read_copies(workers: Workers, archives: Sequence[ReadArchive]) -> None:
             rows = sum(member.rows for member in archive.members.values())
             workers.run.progress(archive.store.part, rows, rows)
     for archive in archives:
-        if not any(archive is each for each in together):
+        if not (archive.store.agrees and archive.read):
             _read_collections(workers, archive)
 
 
@@ -209,7 +210,7 @@ def _read_archived(
             name,
             sum(block.rows for block in blocks),
             DocumentShare(
-                ArchivedDocuments(source, name, tuple(blocks)),
+                ArchivedDocuments(source, name, archive.store.to_read(blocks)),
                 explained.get(name),
                 asked.layouts,
                 workers.run.sample,

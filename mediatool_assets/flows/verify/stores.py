@@ -5,7 +5,7 @@ with its problems, not an exception. Only a wrong setting (Misuse) is raised: it
 the data.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -14,7 +14,7 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain.errors import DamagedInput, MediatoolError
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.manifest import Block, Manifest, undigested
 from mediatool_assets.domain.member_names import bson_member, table_member
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.outcome import Outcome, outcome_of, worst
@@ -99,11 +99,13 @@ class StoreReading:
 class ArchiveReading(StoreReading):
     """``reader`` is None if the archive's manifest cannot be read.
 
-    ``sha256`` is that of the metadata if it was not yet compared, else empty.
+    ``sha256`` is that of the metadata if it was not yet compared, else empty. ``agrees`` is true
+    if it was compared, and all bytes of the archive are those that were written.
     """
 
     reader: ArchiveReader | None = None
     sha256: str = ""
+    agrees: bool = False
 
     @property
     def manifest(self) -> Manifest | None:
@@ -112,9 +114,14 @@ class ArchiveReading(StoreReading):
 
     def expect(self, sha256: str) -> None:
         """Compare the SHA-256 of all of its bytes with that of its metadata."""
-        if sha256 != self.sha256:
+        self.agrees = sha256 == self.sha256
+        if not self.agrees:
             self.add("it does not have the SHA-256 that its metadata gives")
         self.sha256 = ""
+
+    def to_read(self, blocks: Iterable[Block]) -> tuple[Block, ...]:
+        """The blocks to read: without their digests if all bytes of the archive were compared."""
+        return undigested(blocks) if self.agrees else tuple(blocks)
 
     def required(self) -> ArchiveReader:
         """The archive's reader; raises DamagedInput with its problem if it cannot be read."""
