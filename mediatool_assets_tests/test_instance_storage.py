@@ -153,7 +153,9 @@ def test_connections_that_the_server_has_ended_are_replaced(
     _set(monkeypatch, stack.environment | {"MEDIATOOL_S3_BUCKET": objects.bucket})
     with _instance(tmp_path) as instance:
         before = instance.get_runs_count()
-        with psycopg.connect(stack.postgres.administrator, autocommit=True) as connection:
+        with psycopg.connect(
+            stack.environment["MEDIATOOL_POSTGRES_URL"], autocommit=True
+        ) as connection:
             ended = connection.execute(_END_ALL).fetchall()
         assert ended
         assert instance.get_runs_count() == before

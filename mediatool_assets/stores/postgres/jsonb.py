@@ -50,9 +50,7 @@ class JsonbColumns:
     def _suspects(self, rows: list[bytes]) -> list[int]:
         """The rows that may contain such a document; other text can look like one."""
         chosen = _likely(rows, self._marks)
-        if chosen is None:
-            return self._searched(rows)
-        return [chosen[at] for at in self._searched([rows[index] for index in chosen])]
+        return self._searched(rows) if chosen is None else chosen
 
     def _searched(self, rows: list[bytes]) -> list[int]:
         text = b"\n".join(rows)
