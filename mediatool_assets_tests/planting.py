@@ -73,7 +73,7 @@ def rewritten(path: Path, table: str, lines: Sequence[bytes], counted: int | Non
             blocks: Iterable[Sequence[bytes]] = map(split_lines, archive.blocks(member.blocks))
             with TemporaryDirectory() as folder:
                 of = [lines] if member.table == table else blocks
-                spool = spool_rows(Path(folder, "rows"), of, end=b"\n")
+                spool = spool_rows(Path(folder, "rows"), of)
                 writer.add_rows(member.name, [spool], table=member.table)
         return writer.finish(msgspec.structs.replace(manifest, members=(), facts=facts))
 

@@ -69,7 +69,7 @@ def raw_archive(
         with tempfile.TemporaryDirectory() as scratch:
             for member in schema.tables:
                 lines = [_line(row) for row in tables[member]]
-                spool = spool_rows(Path(scratch, "rows"), [lines], end=b"\n")
+                spool = spool_rows(Path(scratch, "rows"), [lines])
                 writer.add_rows(f"{member.name}.ndjson", [spool], table=member.name)
         writer.add_file("schema.sql", schema_sql.encode())
         writer.add_file("schema.json", schemas.encode(schema))

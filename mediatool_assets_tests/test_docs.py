@@ -111,7 +111,7 @@ def archive(tmp_path: Path) -> Path:
     with path.open("wb") as file:
         writer = ArchiveWriter(file, "raw", version)
         for table, rows in {"accounts": ROWS[:1], "empty": [], "users": ROWS}.items():
-            spooled = spool_rows(tmp_path / f"{table}.spool", [rows], b"\n")
+            spooled = spool_rows(tmp_path / f"{table}.spool", [rows])
             writer.add_rows(f"{table}.ndjson", [spooled], table=table)
         writer.finish()
     return path

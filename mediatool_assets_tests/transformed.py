@@ -7,7 +7,7 @@ from pathlib import Path
 import bson
 from bson import json_util
 
-from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.spool import spool_documents
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
@@ -43,7 +43,7 @@ def transformed(
     def write(writer: ArchiveWriter) -> Manifest:
         with tempfile.TemporaryDirectory() as scratch:
             for name, documents in sorted(collections.items()):
-                spool = spool_rows(Path(scratch, "spool"), ([d] for d in documents), end=b"")
+                spool = spool_documents(Path(scratch, "spool"), documents)
                 writer.add_rows(bson_member(database, name), [spool], collection=name)
                 metadata = {
                     "options": (options or {}).get(name, {}),

@@ -5,7 +5,7 @@ written. Until then, the compressed rows wait on the local disk or staged in the
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -137,42 +137,43 @@ def discard(source: Bytes) -> None:
 
 
 def spool_rows(
-    path: Path, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+    path: Path, batches: Iterable[Sequence[bytes]], *, unpacked: bool = False
 ) -> Spooled:
-    """Compress rows into ``path``; ``end`` follows each (a newline for NDJSON, nothing for BSON).
+    """Compress rows into ``path`` as NDJSON: a newline follows each.
 
     The rows alone determine the blocks, so the same rows give the same bytes. With ``unpacked``
     each block is unpacked again and compared with its content; raises BadArchive. Memory: one batch
     and one block.
     """
-    blocks: list[SpooledBlock] = []
-    fingerprint = Fingerprint()
-    with path.open("wb") as file:
-        for rows in _blocks(batches, len(end)):
-            data = end.join([*rows, b""])
-            packed = _checked(path, data) if unpacked else compress(data)
-            file.write(packed)
-            blocks.append(_described(data, packed, len(rows)))
-            fingerprint += _fingerprint(
-                rows, data, rows_fingerprint if end else documents_fingerprint
-            )
-    return Spooled(LocalFile(path), tuple(blocks), fingerprint)
+
+    def blocks() -> Iterator[tuple[bytes, Fingerprint]]:
+        for rows in _blocks(batches):
+            data = b"\n".join([*rows, b""])
+            yield data, _fingerprint(rows, data)
+
+    return _spooled(path, blocks(), unpacked=unpacked)
 
 
-def spool_documents(path: Path, batches: Iterable[bytes]) -> Spooled:
+def spool_documents(path: Path, batches: Iterable[bytes], *, unpacked: bool = False) -> Spooled:
     """Compress BSON documents; a batch is whole documents, one after the other.
 
-    The bytes are those of ``spool_rows``. Each block is unpacked again and compared with its
-    content, since no step reads it before the version is published: raises BadArchive. Raises
-    ValueError if a document's length is impossible. Memory: one batch and one block.
+    Blocks and ``unpacked`` are as for ``spool_rows``. Raises ValueError if a document's length is
+    impossible.
     """
+    blocks = ((data, documents_fingerprint(data)) for data in _document_blocks(batches))
+    return _spooled(path, blocks, unpacked=unpacked)
+
+
+def _spooled(
+    path: Path, contents: Iterable[tuple[bytes, Fingerprint]], *, unpacked: bool
+) -> Spooled:
+    """Compress blocks, each with the fingerprint of its rows or documents."""
     blocks: list[SpooledBlock] = []
     fingerprint = Fingerprint()
     with path.open("wb") as file:
-        for data in _document_blocks(batches):
-            packed = _checked(path, data)
+        for data, found in contents:
+            packed = _checked(path, data) if unpacked else compress(data)
             file.write(packed)
-            found = documents_fingerprint(data)
             blocks.append(_described(data, packed, found.count))
             fingerprint += found
     return Spooled(LocalFile(path), tuple(blocks), fingerprint)
@@ -193,25 +194,20 @@ def _described(data: bytes, packed: bytes, rows: int) -> SpooledBlock:
     return SpooledBlock(len(packed), rows, len(data), digest, checksum)
 
 
-def _fingerprint(
-    rows: Sequence[bytes], data: bytes, of_block: Callable[[bytes], Fingerprint]
-) -> Fingerprint:
+def _fingerprint(rows: Sequence[bytes], data: bytes) -> Fingerprint:
     """The fingerprint of a block; of the rows one by one if readers would cut it elsewhere."""
-    try:
-        found = of_block(data)
-    except ValueError:
-        return Fingerprint.of(rows)
+    found = rows_fingerprint(data)
     return found if found.count == len(rows) else Fingerprint.of(rows)
 
 
-def _blocks(batches: Iterable[Sequence[bytes]], overhead: int) -> Iterator[list[bytes]]:
+def _blocks(batches: Iterable[Sequence[bytes]]) -> Iterator[list[bytes]]:
     """Regroup batches into blocks of BLOCK_BYTES or, with the last row, a little more."""
     block: list[bytes] = []
     size = 0
     for batch in batches:
         for row in batch:
             block.append(row)
-            size += len(row) + overhead
+            size += len(row) + 1
             if size >= BLOCK_BYTES:
                 yield block
                 block, size = [], 0

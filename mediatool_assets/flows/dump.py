@@ -143,7 +143,7 @@ def _spool(share: _DumpShare) -> Spooled:
     its way to the bucket the writer compares its bytes with their checksum, and the server those of
     each part with their SHA-256.
     """
-    return share.spools.documents(share.name, share.range.batches())
+    return share.spools.documents(share.name, share.range.batches(), unpacked=True)
 
 
 def metadata_json(info: CollectionInfo) -> bytes:

@@ -131,11 +131,12 @@ class RowPlan:
         )
         return bytes(types)
 
-    def documents(self, added: Sequence[bytes]) -> list[bytes]:
-        """A document for each row of the block, empty if the row is not DONE.
+    def documents(self, added: Sequence[bytes]) -> tuple[bytes, list[int]]:
+        """The documents of the DONE rows, one after the other, and where that of each row ends.
 
-        ``added`` are the values that Python adds to the DONE rows, row by row, field by field: the
-        BSON type and the payload. Raises ValueError if they are too few or too many.
+        A row that is not DONE has none: it ends where the one before ends. ``added`` are the values
+        that Python adds to the DONE rows, row by row, field by field: the BSON type and the
+        payload. Raises ValueError if they are too few or too many.
         """
         ends = (ctypes.c_uint64 * self._rows)()
         lengths = (ctypes.c_uint64 * len(added))(*map(len, added))
@@ -146,8 +147,7 @@ class RowPlan:
             ),
             "these are not the added values of the block",
         )
-        content = self._made(ends[-1] if self._rows else 0)
-        return [content[start:end] for start, end in pairwise([0, *ends])]
+        return self._made(ends[-1] if self._rows else 0), ends[:]
 
     def identities(self) -> tuple[list[int], bytes]:
         """The hashes of the ``_id`` of the documents, for each row, and a byte that is 1 where it

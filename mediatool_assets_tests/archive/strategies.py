@@ -67,7 +67,7 @@ def archive(
     with TemporaryDirectory() as scratch:
         for name, rows in tables.items():
             batches = (rows[i : i + batch] for i in range(0, len(rows), batch))
-            spool = spool_rows(Path(scratch, "spool"), batches, b"\n")
+            spool = spool_rows(Path(scratch, "spool"), batches)
             writer.add_rows(f"{name}.ndjson", [spool], table=name)
         for name, data in (files or {}).items():
             writer.add_file(name, data)

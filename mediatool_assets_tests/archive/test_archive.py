@@ -410,7 +410,7 @@ def test_several_spools_are_one_member(tmp_path: Path) -> None:
     """Workers' spools of one table follow each other in the order given, and are deleted."""
     sink = io.BytesIO()
     writer = ArchiveWriter(sink, "raw", VERSION)
-    spools = [spool_rows(tmp_path / f"{i}", [[b"%d" % i] * i], b"\n") for i in (3, 1, 2)]
+    spools = [spool_rows(tmp_path / f"{i}", [[b"%d" % i] * i]) for i in (3, 1, 2)]
     member = writer.add_rows("t.ndjson", spools, table="t")
     writer.finish()
     rows = [b"3"] * 3 + [b"1"] + [b"2"] * 2
@@ -421,7 +421,7 @@ def test_several_spools_are_one_member(tmp_path: Path) -> None:
 
 def test_a_damaged_spool(tmp_path: Path) -> None:
     """A spool that changed on the disk stops the archive."""
-    spool = spool_rows(tmp_path / "spool", [[b"row"] * 9], b"\n")
+    spool = spool_rows(tmp_path / "spool", [[b"row"] * 9])
     data = bytearray((tmp_path / "spool").read_bytes())
     data[-5] ^= 1
     (tmp_path / "spool").write_bytes(data)
@@ -481,7 +481,7 @@ def test_impossible_documents(tmp_path: Path, content: bytes) -> None:
         list(split_documents(content))
     sink = io.BytesIO()
     writer = ArchiveWriter(sink, "dump", VERSION)
-    spool = spool_rows(tmp_path / "spool", [[content]], b"")
+    spool = spool_rows(tmp_path / "spool", [[content]])
     member = writer.add_rows("d/c.bson", [spool], collection="c")
     writer.finish()
     with pytest.raises(BadArchive, match="impossible length"):

@@ -137,6 +137,6 @@ def rewrite(archive: ArchiveReader, path: Path, scratch: Path) -> None:
                 writer.add_file(member.name, content)
                 continue
             rows = [row.replace(b'"8.75"', b'"8.76"') for row in split_lines(content)]
-            spool = spool_rows(scratch / "spool", [rows], b"\n")
+            spool = spool_rows(scratch / "spool", [rows])
             writer.add_rows(member.name, [spool], table=member.table)
         writer.finish()

@@ -35,16 +35,15 @@ def whole(source: Bytes) -> bytes:
 
 
 @given(st.lists(st.lists(st.binary(max_size=20), max_size=5), max_size=8))
-@pytest.mark.parametrize("end", [b"\n", b""])
-def test_everything_is_there(end: bytes, batches: list[list[bytes]]) -> None:
+def test_everything_is_there(batches: list[list[bytes]]) -> None:
     """Every row of every batch comes back in its order, and rows and bytes are counted."""
     rows = [row for batch in batches for row in batch]
     with TemporaryDirectory() as folder:
-        spool = spool_rows(Path(folder, "rows"), batches, end)
+        spool = spool_rows(Path(folder, "rows"), batches)
         content = b"".join(contents(spool))
-    assert content == b"".join(row + end for row in rows)
+    assert content == b"".join(row + b"\n" for row in rows)
     assert (spool.rows, spool.fingerprint) == (len(rows), Fingerprint.of(rows))
-    assert spool.bytes == sum(len(row) + len(end) for row in rows)
+    assert spool.bytes == sum(len(row) + 1 for row in rows)
 
 
 @given(sizes=st.lists(st.integers(0, 60), max_size=40), batch=st.integers(1, 10))
@@ -54,9 +53,9 @@ def test_blocks_are_cut_by_rows(sizes: list[int], batch: int) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spools, "BLOCK_BYTES", 100)
         patch.setattr(spools, "_RUN_BYTES", 150)
-        one = spool_rows(Path(folder, "one"), [rows], b"\n")
+        one = spool_rows(Path(folder, "one"), [rows])
         batches = [rows[i : i + batch] for i in range(0, len(rows), batch)]
-        other = spool_rows(Path(folder, "other"), batches, b"\n")
+        other = spool_rows(Path(folder, "other"), batches)
         assert whole(one.source) == whole(other.source)
         assert all(content.endswith(b"\n") for content in contents(one))
     assert one.blocks == other.blocks
@@ -66,9 +65,9 @@ def test_blocks_are_cut_by_rows(sizes: list[int], batch: int) -> None:
 def test_a_large_row(tmp_path: Path) -> None:
     """A row larger than a block is whole in one block of its own size."""
     row = b"x" * (3 * BLOCK_BYTES)
-    spool = spool_rows(tmp_path / "spool", [[b"a", row, b"b"]], b"")
+    spool = spool_rows(tmp_path / "spool", [[b"a", row, b"b"]])
     assert [block.rows for block in spool.blocks] == [2, 1]
-    assert contents(spool) == [b"a" + row, b"b"]
+    assert contents(spool) == [b"a\n" + row + b"\n", b"b\n"]
 
 
 DOCUMENT = bson.encode({"_id": 1})
@@ -80,18 +79,18 @@ def test_a_block_that_does_not_unpack_is_told(
 ) -> None:
     """Where no step reads the blocks before they are published; a sound block passes."""
     path = tmp_path / "spool"
-    assert contents(spool_documents(path, [DOCUMENT])) == [DOCUMENT]
+    assert contents(spool_documents(path, [DOCUMENT], unpacked=True)) == [DOCUMENT]
     monkeypatch.setattr(spools, "decompress", lambda *_: damaged)
-    assert spool_rows(path, [[DOCUMENT]], b"").rows == 1
+    assert spool_documents(path, [DOCUMENT]).rows == spool_rows(path, [[DOCUMENT]]).rows == 1
     with pytest.raises(BadArchive, match="a block does not unpack to what was packed"):
-        spool_documents(path, [DOCUMENT])
+        spool_documents(path, [DOCUMENT], unpacked=True)
     with pytest.raises(BadArchive, match="a block does not unpack to what was packed"):
-        spool_rows(path, [[DOCUMENT]], b"", unpacked=True)
+        spool_rows(path, [[DOCUMENT]], unpacked=True)
 
 
 @given(sizes=st.lists(st.integers(0, 60), max_size=40), batch=st.integers(1, 10))
 @pytest.mark.parametrize("native", ["yes", "no"])
-def test_documents_in_batches_are_spooled_as_rows_are(
+def test_documents_in_any_batches_give_the_same_blocks(
     native: str, sizes: list[int], batch: int
 ) -> None:
     """The same blocks and bytes, however they arrive and whoever finds where a block ends."""
@@ -100,17 +99,19 @@ def test_documents_in_batches_are_spooled_as_rows_are(
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spools, "BLOCK_BYTES", 100)
         patch.setenv("MEDIATOOL_NATIVE", native)
-        one = spool_rows(Path(folder, "one"), [documents], b"")
+        one = spool_documents(Path(folder, "one"), documents)
         other = spool_documents(Path(folder, "other"), [*joined, b""])
         assert whole(one.source) == whole(other.source)
+        assert b"".join(contents(one)) == b"".join(documents)
     assert (one.blocks, one.fingerprint) == (other.blocks, other.fingerprint)
+    assert one.fingerprint == Fingerprint.of(documents)
 
 
 def test_a_block_ends_where_it_is_large_enough(tmp_path: Path) -> None:
     """At 2 MiB of rows with their newlines, neither a byte before nor a row later."""
     half = b"x" * ((1 << 20) - 1)
     rows = [half, half[1:], b"", half, half, b"", half + half + b"y", b"z"]
-    spool = spool_rows(tmp_path / "spool", [rows], b"\n")
+    spool = spool_rows(tmp_path / "spool", [rows])
     assert [block.rows for block in spool.blocks] == [3, 2, 2, 1]
     assert [block.bytes for block in spool.blocks] == [1 << 21, 1 << 21, (1 << 21) + 1, 2]
 
@@ -134,7 +135,7 @@ def test_blocks_are_read_8_mib_at_once() -> None:
 
 def test_what_others_could_write_to_is_proven(tmp_path: Path) -> None:
     """Each block's content has the digest of its worker; whole bytes of other content have not."""
-    spool = spool_rows(tmp_path / "spool", [[b"a" * BLOCK_BYTES, b"b" * BLOCK_BYTES, b"c"]], b"")
+    spool = spool_rows(tmp_path / "spool", [[b"a" * BLOCK_BYTES, b"b" * BLOCK_BYTES, b"c"]])
     (run,) = spool.runs()
     assert run.proven() == whole(spool.source)
     for number in range(3):
@@ -146,7 +147,7 @@ def test_what_others_could_write_to_is_proven(tmp_path: Path) -> None:
 
 def test_a_spool_is_discarded_on_disk_alone(tmp_path: Path) -> None:
     """What is staged elsewhere goes all together, later."""
-    spool = spool_rows(tmp_path / "spool", [[b"row"]], b"\n")
+    spool = spool_rows(tmp_path / "spool", [[b"row"]])
     discard(MemoryBytes(b""))
     assert (tmp_path / "spool").exists()
     discard(spool.source)

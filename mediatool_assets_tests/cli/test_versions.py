@@ -48,7 +48,7 @@ def _archive(objects: S3Objects, kind: Kind, version: Version, scratch: Path) ->
     """Publish an archive of two users; return its SHA-256 and size."""
 
     def write(writer: ArchiveWriter) -> Manifest:
-        spool = spool_rows(scratch / f"{kind}.spool", [[b'{"id":1}', b'{"id":2}']], b"\n")
+        spool = spool_rows(scratch / f"{kind}.spool", [[b'{"id":1}', b'{"id":2}']])
         writer.add_rows("users.ndjson", [spool], table="users")
         return writer.finish()
 

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
-from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.archive.spool import spool_documents, spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
@@ -94,9 +94,11 @@ class Forger:
                 if member.fingerprint is None:
                     writer.add_file(member.name, content)
                     continue
-                split = split_lines if member.table else split_documents
-                spool = spool_rows(
-                    Path(scratch, "s"), [list(split(content))], b"\n" if member.table else b""
+                rows = Path(scratch, "s")
+                spool = (
+                    spool_rows(rows, [split_lines(content)])
+                    if member.table
+                    else spool_documents(rows, [content])
                 )
                 table, collection = member.table, member.collection
                 writer.add_rows(member.name, [spool], table=table, collection=collection)

@@ -36,7 +36,7 @@ def _write(
     spools: Spooling, writer: ArchiveWriter, changed: Callable[[Spooled], Spooled] = _same
 ) -> Manifest:
     for name in ("a", "b"):
-        spooled = [spools.rows(f"{name}{i}", [[b"row"] * i], b"\n") for i in (2, 1)]
+        spooled = [spools.rows(f"{name}{i}", [[b"row"] * i]) for i in (2, 1)]
         writer.add_rows(f"{name}.ndjson", [changed(each) for each in spooled], table=name)
     return writer.finish()
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.spool import spool_documents, spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
@@ -69,10 +69,10 @@ def built(tmp_path: Path, *, schema: Schema | None = None) -> tuple[bytes, Manif
     """
     sink = io.BytesIO()
     writer = ArchiveWriter(sink, "raw", VERSION)
-    spools = [spool_rows(tmp_path / f"{n}", [ROWS[n : n + 2]], b"\n") for n in (0, 2, 4)]
+    spools = [spool_rows(tmp_path / f"{n}", [ROWS[n : n + 2]]) for n in (0, 2, 4)]
     writer.add_rows("t.ndjson", spools, table="t")
     documents = [b"\x05\0\0\0\0", b"\x08\0\0\0\x0aa\0\0"]
-    writer.add_rows("c.bson", [spool_rows(tmp_path / "c", [documents], b"")], collection="c")
+    writer.add_rows("c.bson", [spool_documents(tmp_path / "c", documents)], collection="c")
     writer.add_rows("none.ndjson", [], table="none")
     writer.add_file("schema.sql", b"-- x")
     if schema is not None:

@@ -49,9 +49,7 @@ class Everything:
         with PostgresSource(self.url, "a").snapshot() as snapshot, path.open("wb") as file:
             table = snapshot.schema.table("everything")
             spools = [
-                spool_rows(
-                    self.folder / str(chunk.index), snapshot.reader.read(table, chunk), b"\n"
-                )
+                spool_rows(self.folder / str(chunk.index), snapshot.reader.read(table, chunk))
                 for chunk in snapshot.chunks(table)
             ]
             writer = ArchiveWriter(file, "raw", VERSION)

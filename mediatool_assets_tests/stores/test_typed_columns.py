@@ -165,7 +165,7 @@ def _archived(url: Url, folder: Path) -> TableRows:
     with PostgresSource(url, "a").snapshot() as snapshot, path.open("wb") as file:
         table = snapshot.schema.table("everything")
         spools = [
-            spool_rows(folder / str(chunk.index), snapshot.reader.read(table, chunk), b"\n")
+            spool_rows(folder / str(chunk.index), snapshot.reader.read(table, chunk))
             for chunk in snapshot.chunks(table)
         ]
         writer = ArchiveWriter(file, "raw", VERSION)

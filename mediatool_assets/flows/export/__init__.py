@@ -105,7 +105,7 @@ def spool_chunk(share: _ExportShare) -> Spooled:
     Each block is unpacked here: the check ``counted`` does not read the new archive again.
     """
     rows = share.reader.read(share.table, share.chunk)
-    spooled = share.spools.rows(share.name, rows, b"\n", unpacked=True)
+    spooled = share.spools.rows(share.name, rows, unpacked=True)
     if spooled.rows != share.chunk.rows:
         thing = f"{share.table.name}, chunk {share.chunk.index}"
         raise CountMismatch(thing, "rows", share.chunk.rows, spooled.rows)

@@ -75,7 +75,7 @@ def sanitize_share(share: MaskingShare) -> Sanitized:
     masker.begin()
     evidence = Evidence(Digester(share.key.derive("proof")), share.watches)
     work = _Work(share, masker, evidence)
-    spooled = spool_rows(share.folder / f"rows-{share.number}", work.rows(), b"\n")
+    spooled = spool_rows(share.folder / f"rows-{share.number}", work.rows())
     write_texts(share.folder / f"texts-{share.number}", list(work.texts()))
     evidence.write(share.folder, share.number, masker)
     return Sanitized(spooled, work.read, masker.counts)

@@ -47,7 +47,7 @@ def make(share: CollectionShare) -> CollectionShareResult:
     blocks = rows if compiled is None else CompiledDocuments(compiled, rows)
     identities = array("Q")
     batches = _batches(share, rows, blocks, identities)
-    spooled = share.spools.rows(f"{share.name}.bson.gz", batches, end=b"")
+    spooled = share.spools.documents(f"{share.name}.bson.gz", batches)
     kept = share.spools.keep(f"{share.name}.ids", identities.tobytes())
     if isinstance(blocks, CompiledDocuments):
         blocks.count_losses()
@@ -63,7 +63,7 @@ def _batches(
     rows: RowDocuments,
     blocks: RowDocuments | CompiledDocuments,
     identities: "array[int]",
-) -> Iterator[list[bytes]]:
+) -> Iterator[bytes]:
     """The documents of each block, as BSON; the hashes of their ``_id`` go to ``identities``."""
     if rows.only is not None and not rows.only:
         return

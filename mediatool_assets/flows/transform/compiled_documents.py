@@ -5,7 +5,7 @@ Bytes and counts are the same as those of ``row_documents``.
 
 import ctypes
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Final
 
 import msgspec
@@ -104,37 +104,23 @@ class CompiledDocuments:
                     by_python[at] = self._rows.document(lines[at], first + at)
                 elif status[at] == DONE and self._added:
                     added += self._cells(lines[at], stub, first + at)
-        return self._joined(self._whole(content, first, added), by_python)
-
-    def _joined(self, documents: list[bytes], by_python: dict[int, bytes]) -> BlockDocuments:
-        """The documents of all rows that have one, with their identities."""
+        made, ends = self._plan.documents(added)
         identities, known = self._plan.identities()
+        if 0 not in known and len(made) <= DOCUMENT_BYTES:
+            return BlockDocuments(made, identities)
+        documents = [made[start:end] for start, end in pairwise([0, *ends])]
+        for at, document in enumerate(documents):
+            if len(document) > DOCUMENT_BYTES:
+                documents[at] = self._rows.document(split_lines(content)[at], first + at)  # raises
         for at, document in by_python.items():
-            documents[at], identities[at] = document, identity_hash(document)
-        if 0 in known:
-            for at, document in enumerate(documents):
-                if document and not known[at] and at not in by_python:
-                    identities[at] = identity_hash(document)
-        if all(documents):
-            return BlockDocuments(documents, identities)
-        kept = [at for at, document in enumerate(documents) if document]
-        return BlockDocuments([documents[at] for at in kept], [identities[at] for at in kept])
+            documents[at] = document
+        return _together(documents, identities, known)
 
     def count_losses(self) -> None:
         """Once, at the end: add the losses of all blocks to those that Python has counted."""
         table = self._rows.collection.shape.table.name
         for name, count in zip(self._names, self._plan.lost(), strict=True):
             self._rows.losses.add(table, name, "microseconds", count)
-
-    def _whole(self, content: bytes, first: int, added: list[bytes]) -> list[bytes]:
-        """A document for each row, empty for those that are not DONE."""
-        documents = self._plan.documents(added)
-        if max(map(len, documents)) > DOCUMENT_BYTES:
-            lines = split_lines(content)
-            for at, document in enumerate(documents):
-                if len(document) > DOCUMENT_BYTES:
-                    documents[at] = self._rows.document(lines[at], first + at)  # raises BadValue
-        return documents
 
     def _stubs(self, status: bytearray) -> Iterator[dict[str, object]]:
         """For each row, what the added fields need from it: whether it has an array."""
@@ -161,6 +147,13 @@ class CompiledDocuments:
         if sum(map(len, cells)) > DOCUMENT_BYTES:
             self._rows.document(line, ordinal)  # raises BadValue
         return cells
+
+
+def _together(documents: list[bytes], identities: list[int], known: bytes) -> BlockDocuments:
+    """The documents of the rows that have one; not every identity is known."""
+    kept = [at for at, document in enumerate(documents) if document]
+    hashes = [identities[at] if known[at] else identity_hash(documents[at]) for at in kept]
+    return BlockDocuments(b"".join(documents), hashes)
 
 
 def _columns(shape: DocumentShape) -> Iterator[PlannedColumn]:

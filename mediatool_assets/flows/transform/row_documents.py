@@ -23,9 +23,9 @@ from mediatool_assets.flows.workers.spooling import Spooling
 
 
 class BlockDocuments(NamedTuple):
-    """The documents of a block, as BSON, and the hash of the ``_id`` of each."""
+    """The documents of a block, as BSON, one after the other; the hash of the ``_id`` of each."""
 
-    documents: list[bytes]
+    documents: bytes
     identities: list[int]
 
 
@@ -73,7 +73,7 @@ class RowDocuments:
         """The documents of a block whose first row has the ordinal ``first``."""
         rows = enumerate(split_lines(content), first)
         documents = [self.document(line, at) for at, line in rows if self.is_wanted(at)]
-        return BlockDocuments(documents, list(map(identity_hash, documents)))
+        return BlockDocuments(b"".join(documents), list(map(identity_hash, documents)))
 
     def is_wanted(self, ordinal: int) -> bool:
         """Whether the row belongs to the collection; a collection of orphans has only some rows."""

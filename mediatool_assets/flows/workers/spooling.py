@@ -41,11 +41,11 @@ class Spooling(Protocol):
         """How many shares workers may be ahead of the writer; None for no limit."""
 
     def rows(
-        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+        self, name: str, batches: Iterable[Sequence[bytes]], *, unpacked: bool = False
     ) -> Spooled:
         """In a worker: spool rows like ``spool_rows``. Names must be unique within one spooling."""
 
-    def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
+    def documents(self, name: str, batches: Iterable[bytes], *, unpacked: bool = False) -> Spooled:
         """In a worker: spool documents like ``spool_documents``."""
 
     def keep(self, name: str, data: bytes) -> Bytes:
@@ -75,14 +75,14 @@ class LocalSpooling:
         return _AHEAD
 
     def rows(
-        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+        self, name: str, batches: Iterable[Sequence[bytes]], *, unpacked: bool = False
     ) -> Spooled:
         """Spool to a file of that name."""
-        return spool_rows(self.folder / name, batches, end, unpacked=unpacked)
+        return spool_rows(self.folder / name, batches, unpacked=unpacked)
 
-    def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
+    def documents(self, name: str, batches: Iterable[bytes], *, unpacked: bool = False) -> Spooled:
         """Spool to a file of that name."""
-        return spool_documents(self.folder / name, batches)
+        return spool_documents(self.folder / name, batches, unpacked=unpacked)
 
     def keep(self, name: str, data: bytes) -> Bytes:
         """Store as a file of that name."""
@@ -122,14 +122,14 @@ class StagedSpooling:
         return None
 
     def rows(
-        self, name: str, batches: Iterable[Sequence[bytes]], end: bytes, *, unpacked: bool = False
+        self, name: str, batches: Iterable[Sequence[bytes]], *, unpacked: bool = False
     ) -> Spooled:
         """Spool to a local file, which is uploaded to the bucket."""
-        return self._staged(name, lambda path: spool_rows(path, batches, end, unpacked=unpacked))
+        return self._staged(name, lambda path: spool_rows(path, batches, unpacked=unpacked))
 
-    def documents(self, name: str, batches: Iterable[bytes]) -> Spooled:
+    def documents(self, name: str, batches: Iterable[bytes], *, unpacked: bool = False) -> Spooled:
         """Spool to a local file, which is uploaded to the bucket."""
-        return self._staged(name, lambda path: spool_documents(path, batches))
+        return self._staged(name, lambda path: spool_documents(path, batches, unpacked=unpacked))
 
     def _staged(self, name: str, write: Callable[[Path], Spooled]) -> Spooled:
         with scratch_folder() as folder:

@@ -12,7 +12,7 @@ import pytest
 from bson import Decimal128, Int64, encode
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.spool import spool_documents
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.flows.query.bson_values import CODEC
@@ -46,8 +46,8 @@ def _collection(tmp_path: Path, validator: object, *documents: Mapping[str, Any]
     path = tmp_path / "transformed.tar.gz"
     with path.open("wb") as file:
         writer = ArchiveWriter(file, "transformed", VERSION)
-        rows = [[encode(document, codec_options=CODEC) for document in documents]]
-        spool = spool_rows(tmp_path / "rows", rows if documents else [], end=b"")
+        encoded = [encode(document, codec_options=CODEC) for document in documents]
+        spool = spool_documents(tmp_path / "rows", encoded)
         writer.add_rows("db/things.bson", [spool], collection="things")
         described = {"options": {"validator": validator} if validator else {}}
         writer.add_file("db/things.metadata.json", json.dumps(described).encode())

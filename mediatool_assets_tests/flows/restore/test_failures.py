@@ -43,7 +43,7 @@ def changed(
         for table, member in reader.manifest.tables().items():
             lines = [split_lines(content) for content in reader.blocks(member.blocks)]
             changed_rows = (list(map(change, batch)) for batch in lines)
-            spool = spool_rows(place.scratch / table, changed_rows, b"\n")
+            spool = spool_rows(place.scratch / table, changed_rows)
             writer.add_rows(member.name, [spool], table=table)
         for file in ("schema.sql", "schema.json"):
             writer.add_file(file, reader.read_file(file))

@@ -75,7 +75,7 @@ def with_ddl(place: Place, version: Version, change: Callable[[str], str]) -> Ve
     def write(writer: ArchiveWriter) -> Manifest:
         for table, member in reader.manifest.tables().items():
             content = [list(b.splitlines()) for b in reader.blocks(member.blocks)]
-            spool = spool_rows(place.scratch / table, iter(content), b"\n")
+            spool = spool_rows(place.scratch / table, iter(content))
             writer.add_rows(member.name, [spool], table=table)
         writer.add_file("schema.sql", change(reader.read_file("schema.sql").decode()).encode())
         writer.add_file("schema.json", reader.read_file("schema.json"))

@@ -42,7 +42,7 @@ def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
     path = bench.scratch / "odd.yaml"
     with path.open("wb") as file:
         writer = ArchiveWriter(file, "raw", VERSION)
-        spooled = spool_rows(bench.scratch / "spool", [[b'{"name":"Ada"}']], b"\n")
+        spooled = spool_rows(bench.scratch / "spool", [[b'{"name":"Ada"}']])
         writer.add_rows("people.ndjson", [spooled], table="people")
         writer.add_file("schema.json", schemas.encode(schemas.Schema("media_tool", (USERS,))))
         writer.finish()
