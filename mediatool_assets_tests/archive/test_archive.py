@@ -481,7 +481,7 @@ def test_impossible_documents(tmp_path: Path, content: bytes) -> None:
         list(split_documents(content))
     sink = io.BytesIO()
     writer = ArchiveWriter(sink, "dump", VERSION)
-    spool = spool_rows(tmp_path / "spool", [[content]])
+    spool = spool_rows(tmp_path / "spool", [[content + content]])  # a newline follows
     member = writer.add_rows("d/c.bson", [spool], collection="c")
     writer.finish()
     with pytest.raises(BadArchive, match="impossible length"):
