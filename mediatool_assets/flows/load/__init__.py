@@ -31,7 +31,6 @@ from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
 from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.ahead import one_ahead
 from mediatool_assets.flows.workers.id_ranges import IdRange, id_ranges
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -259,8 +258,8 @@ def _insert(
 
 
 def _insert_share(share: _Insertion) -> int:
-    """In a worker: insert a share, two blocks in memory; returns the document count."""
-    for content in one_ahead(share.archive.blocks(share.blocks)):
+    """In a worker: insert a share, one block at a time in memory; returns the document count."""
+    for content in share.archive.blocks(share.blocks):
         try:
             cut_documents(content, 0, len(content))
         except ValueError as error:

@@ -13,7 +13,6 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.ports import RowWriter
 from mediatool_assets.flows.restore.copied_blocks import block_writer
-from mediatool_assets.flows.workers.ahead import one_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,8 @@ class RestoreShare:
 
 
 def copy_share(share: RestoreShare) -> int:
-    """In a worker: copy the rows of a share, two blocks in memory; returns their number."""
-    lines = one_ahead(_lines(share))
-    return share.writer.copy(share.schema, share.table, lines, whole=share.whole)
+    """In a worker: copy the rows of a share, one block in memory; returns their number."""
+    return share.writer.copy(share.schema, share.table, _lines(share), whole=share.whole)
 
 
 def _lines(share: RestoreShare) -> Iterator[bytes]:
