@@ -27,7 +27,7 @@ def rows_are_not_counted(patch: pytest.MonkeyPatch) -> None:
 
     def spool(share: Any) -> Any:
         rows = share.reader.read(share.table, share.chunk)
-        return share.spools.rows(share.name, rows, b"\n")
+        return share.spools.rows(share.name, rows)
 
     def write_table(self: Any, writer: Any, table: Any, spools: Iterator[Any]) -> int:
         own = [next(spools) for _ in self._chunks_of(table)]
