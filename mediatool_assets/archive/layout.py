@@ -148,7 +148,8 @@ def check_gaps(
 def small_ranges(index: LocatedManifest, size: int) -> list[tuple[int, int]]:
     """``(start, end)`` of what ``check_gaps`` reads, and of the small files between the rows.
 
-    Ranges with few bytes between them are one range.
+    Ranges with few bytes between them are one range. A gap that is too long for one is left out:
+    ``check_gaps`` reads or refuses it by itself.
     """
     gaps = [(start, end) for start, end, _, _ in _gaps(index)]
     gaps.append((index.offset + index.length, size - FOOTER_BYTES))
@@ -156,12 +157,12 @@ def small_ranges(index: LocatedManifest, size: int) -> list[tuple[int, int]]:
     for start, end in gaps:
         if ranges and start - ranges[-1][1] <= _NEAR and end - ranges[-1][0] <= _LONGEST_RANGE:
             ranges[-1] = (ranges[-1][0], end)
-        else:
+        elif end - start <= _LONGEST_RANGE:
             ranges.append((start, end))
     return ranges
 
 
-_NEAR = 1 << 16  # bytes that take less time than another request
+_NEAR = 1 << 14  # bytes that take less time than another request
 _LONGEST_RANGE = 1 << 20
 _Expected = list[tuple[str, int]]
 

@@ -224,6 +224,7 @@ def _cause(error: SerializableErrorInfo | None) -> str:
 def _leave(code: int) -> NoReturn:
     """End the process after its exit functions; to free each object would take another second."""
     atexit._run_exitfuncs()
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from mediatool_assets.archive.gzip_members import FOOTER_BYTES, compress
-from mediatool_assets.archive.layout import LocatedManifest, check_gaps, check_index
+from mediatool_assets.archive.layout import LocatedManifest, check_gaps, check_index, small_ranges
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import FORMAT, FORMAT_1, Block, Manifest, Member, digest_of
@@ -287,6 +287,24 @@ def located(first: int, second: int, end: int, *names: str) -> tuple[LocatedMani
     manifest = Manifest(FORMAT, "raw", str(VERSION), members)
     offset = first + 1 + second
     return LocatedManifest(manifest, "", offset, 1, 1), offset + 1 + end + FOOTER_BYTES
+
+
+def test_what_is_fetched_together() -> None:
+    """Gaps that are close to each other in one range; a gap longer than 1 MiB is not fetched."""
+    near, mib = 1 << 14, 1 << 20
+    assert small_ranges(*located(9, near - 1, 9)) == [(0, 9 + 1 + near - 1 + 1 + 9)]
+    found, size = located(9, mib + 1, 9)
+    assert small_ranges(found, size) == [(0, 9), (mib + 12, size - FOOTER_BYTES)]
+    members = (
+        file("a", Block(9, near, 0, 1, DIGEST)),
+        file("b", Block(9 + near + 8, near + 1, 0, 1, DIGEST)),
+    )
+    wide = LocatedManifest(Manifest(FORMAT, "raw", str(VERSION), members), "", 4 * near, 1, 1)
+    second = 9 + near + 8 + near + 1
+    assert small_ranges(wide, 4 * near + 9 + FOOTER_BYTES) == [
+        (0, 9 + near + 8),
+        (second, 4 * near + 9),
+    ]
 
 
 def test_gaps_are_as_large_as_headers() -> None:
