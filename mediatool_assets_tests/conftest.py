@@ -1,6 +1,5 @@
 """Real servers for the tests: one stack a session, something fresh in it for each test."""
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
@@ -17,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
-from pymongo import MongoClient
 from xdist.remote import Producer  # type: ignore[import-untyped]  # xdist has no types
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # as above
 
@@ -123,7 +121,6 @@ def stack(_nothing_from_outside: None) -> Iterator[Stack]:
     with ExitStack() as servers:
         home = servers.enter_context(server_folder())
         servers.callback(down, home)
-        servers.callback(_close_mongodb_clients)
         stack = up(home)
         if CHOSEN is not None:
             url = servers.enter_context(_server(Path(CHOSEN))).reveal()
@@ -132,13 +129,6 @@ def stack(_nothing_from_outside: None) -> Iterator[Stack]:
         _GIVEN.update({n: v for n, v in stack.environment.items() if n.startswith("AWS_")})
         os.environ.update(_GIVEN)
         yield stack
-
-
-def _close_mongodb_clients() -> None:
-    """Those that a process keeps: at its exit each would wait for a server that is gone."""
-    for found in gc.get_objects():
-        if type(found) is MongoClient:
-            found.close()
 
 
 @pytest.fixture(scope="session")

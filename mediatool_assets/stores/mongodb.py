@@ -380,8 +380,14 @@ def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
                 "is not found; write mongodb://user:password@host:port/?authSource=admin"
             ]
         ) from None  # the driver's message can contain a part of the password
-    atexit.register(client.close)
+    atexit.register(_end, client)
     return client
+
+
+def _end(client: MongoClient[Any]) -> None:
+    """Close a client; one that has lost its server would wait for it, to end its sessions there."""
+    if client.nodes:
+        client.close()
 
 
 def _range(
