@@ -5,8 +5,9 @@ written. Until then, the compressed rows wait on the local disk or staged in the
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,12 +147,8 @@ def spool_rows(
     and one block.
     """
 
-    def blocks() -> Iterator[tuple[bytes, Fingerprint]]:
-        for rows in _blocks(batches):
-            data = b"\n".join([*rows, b""])
-            yield data, _fingerprint(rows, data)
-
-    return _spooled(path, blocks(), unpacked=unpacked)
+    blocks = ((b"\n".join([*rows, b""]), partial(_fingerprint, rows)) for rows in _blocks(batches))
+    return _spooled(path, blocks, unpacked=unpacked)
 
 
 def spool_documents(path: Path, batches: Iterable[bytes], *, unpacked: bool = False) -> Spooled:
@@ -160,20 +157,21 @@ def spool_documents(path: Path, batches: Iterable[bytes], *, unpacked: bool = Fa
     Blocks and ``unpacked`` are as for ``spool_rows``. Raises ValueError if a document's length is
     impossible.
     """
-    blocks = ((data, documents_fingerprint(data)) for data in _document_blocks(batches))
+    blocks = ((data, documents_fingerprint) for data in _document_blocks(batches))
     return _spooled(path, blocks, unpacked=unpacked)
 
 
 def _spooled(
-    path: Path, contents: Iterable[tuple[bytes, Fingerprint]], *, unpacked: bool
+    path: Path, contents: Iterable[tuple[bytes, Callable[[bytes], Fingerprint]]], *, unpacked: bool
 ) -> Spooled:
-    """Compress blocks, each with the fingerprint of its rows or documents."""
+    """Compress blocks, each with the function that makes its fingerprint."""
     blocks: list[SpooledBlock] = []
     fingerprint = Fingerprint()
     with path.open("wb") as file:
-        for data, found in contents:
+        for data, fingerprint_of in contents:
             packed = _checked(path, data) if unpacked else compress(data)
             file.write(packed)
+            found = fingerprint_of(data)
             blocks.append(_described(data, packed, found.count))
             fingerprint += found
     return Spooled(LocalFile(path), tuple(blocks), fingerprint)
