@@ -13,6 +13,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
@@ -218,13 +219,13 @@ def bucket(stack: Stack) -> Iterator[str]:
 @contextmanager
 def empty_bucket(stack: Stack) -> Iterator[str]:
     """The name of an empty bucket, which is deleted behind."""
-    name = f"test-{uuid4().hex[:12]}"
     client = _s3_client(
         stack.environment["MEDIATOOL_S3_ENDPOINT_URL"],
         stack.environment["AWS_ACCESS_KEY_ID"],
         stack.environment["AWS_SECRET_ACCESS_KEY"],
     )
-    client.create_bucket(Bucket=name)
+    while not _is_known(client, name := f"test-{uuid4().hex[:12]}"):
+        client.delete_bucket(Bucket=name)
     yield name
     for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
         found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
@@ -233,6 +234,22 @@ def empty_bucket(stack: Stack) -> Iterator[str]:
             deleted = client.delete_objects(Bucket=name, Delete={"Objects": gone})
             assert "Errors" not in deleted, deleted
     client.delete_bucket(Bucket=name)
+
+
+def _is_known(client: Any, name: str) -> bool:
+    """Make a bucket; whether the server knows it.
+
+    Seen once: SeaweedFS made a bucket, and went on to answer that there is none. It keeps which
+    buckets it did not find.
+    """
+    client.create_bucket(Bucket=name)
+    try:
+        client.get_bucket_ownership_controls(Bucket=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucket":
+            return False
+        raise
+    return True
 
 
 @cache

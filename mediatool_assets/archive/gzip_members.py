@@ -20,8 +20,7 @@ FOOTER_BYTES = len(_FOOTER_HEADER) + 16 + len(_FOOTER_END)
 def compress(data: bytes) -> bytes:
     """One gzip member with no name and no time: equal data gives equal bytes.
 
-    isal's one-shot functions leave parts of their state as the thread's stack had them, and so give
-    some threads other bytes; the state of a compressing object is zeroed.
+    isal's one-shot functions gave other bytes in some threads.
     """
     packing = isal_zlib.compressobj(LEVEL, wbits=31)
     return bytes(packing.compress(data) + packing.flush())
