@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import boto3
@@ -65,8 +65,18 @@ def plain_seaweedfs() -> Iterator[str]:
                 aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
             )
+            exists = (
+                client.exceptions.BucketAlreadyExists,
+                client.exceptions.BucketAlreadyOwnedByYou,
+            )
             try:
-                client.list_buckets()
+                with suppress(*exists):
+                    client.create_bucket(Bucket="probe")
+                client.put_object(
+                    Bucket="probe", Key="probe", Body=b"x"
+                )  # on a volume, if it has one
+                client.delete_object(Bucket="probe", Key="probe")
+                client.delete_bucket(Bucket="probe")
             finally:
                 client.close()
 
