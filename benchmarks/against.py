@@ -5,6 +5,9 @@
 ``PATH`` is a checkout with an environment of its own (``make install`` there). It is *before*, this
 one is *after*. Seconds are wall time; processor seconds are those of all our processes, of the
 coordinator alone, and of the servers; the memory is that of all our processes together.
+
+``--postgres DIR`` names the folder of the programs of another PostgreSQL, 17 or newer, for the
+servers of both: that of the local servers' package has no LZ4.
 """
 
 import argparse
@@ -68,6 +71,8 @@ class Side:
 def _side(checkout: Path, arguments: argparse.Namespace) -> Iterator[Side]:
     """Start a checkout's process, by its own interpreter; it ends with the context."""
     options = [f"--{name}={getattr(arguments, name)}" for name in ("scale", "rounds", "workers")]
+    if arguments.postgres is not None:
+        options.append(f"--postgres={arguments.postgres.resolve()}")
     command: list[str | Path] = [checkout / ".venv/bin/python", "-P"]
     command += [HERE / "benchmarks/one_checkout.py", *options]
     environment = os.environ | {"PYTHONPATH": str(checkout / "benchmarks")}
@@ -108,6 +113,7 @@ def against(other: Path, arguments: argparse.Namespace) -> tuple[str, dict[str, 
         "workers": arguments.workers,
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
+        "postgres": str(arguments.postgres or ""),
         "load_average_at_the_end": round(psutil.getloadavg()[0], 1),
         "before": {"commit": before.commit, "measures": before.measures},
         "after": {"commit": after.commit, "measures": after.measures},
@@ -115,7 +121,8 @@ def against(other: Path, arguments: argparse.Namespace) -> tuple[str, dict[str, 
     heading = (
         f"{result['date']}: {before.commit} (before) and {after.commit} (after) in turn; scale "
         f"{arguments.scale:g}, {arguments.workers} workers, medians of {arguments.rounds} rounds; "
-        f"{os.cpu_count()} CPUs, load average {result['load_average_at_the_end']} at the end."
+        f"{os.cpu_count()} CPUs, load average {result['load_average_at_the_end']} at the end"
+        + (f"; PostgreSQL of {arguments.postgres}." if arguments.postgres else ".")
     )
     tables = (_stages(before, after), _steps(before, after))
     return "\n\n".join([heading, *("\n".join(table) for table in tables)]) + "\n", result
@@ -163,13 +170,16 @@ def _together(measures: Sequence[Measured]) -> Measured:
 
 
 def _steps(before: Side, after: Side) -> Iterator[str]:
-    """``mediatool export`` by Dagster's steps, and what goes by outside of them."""
-    runs = [next(m for m in side.measures if m["steps"]) for side in (before, after)]
+    """``mediatool export`` by Dagster's steps, and what goes by outside of them; medians."""
+    runs = [[m for m in side.measures if m["steps"]] for side in (before, after)]
+    names = dict.fromkeys(name for side in runs for run in side for name in run["steps"])
     yield "| Step of `mediatool export` | Seconds before | after |"
     yield "|---|---:|---:|"
-    for name in dict.fromkeys(name for run in runs for name in run["steps"]):
-        cells = [f"{run['steps'][name]:.1f}" if name in run["steps"] else "" for run in runs]
+    for name in names:
+        found = [[run["steps"][name] for run in side if name in run["steps"]] for side in runs]
+        cells = [f"{median(seconds):.1f}" if seconds else "" for seconds in found]
         yield f"| `{name}` | {' | '.join(cells)} |"
-    rest = [run["seconds"] - sum(run["steps"].values()) for run in runs]
+    rest = [median(run["seconds"] - sum(run["steps"].values()) for run in side) for side in runs]
     yield f"| start, end, and between steps | {rest[0]:.1f} | {rest[1]:.1f} |"
-    yield f"| all | {runs[0]['seconds']:.1f} | {runs[1]['seconds']:.1f} |"
+    whole = [median(run["seconds"] for run in side) for side in runs]
+    yield f"| all | {whole[0]:.1f} | {whole[1]:.1f} |"

@@ -28,7 +28,7 @@ from run import Bench
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import down, up
+from mediatool_assets.stores.local import down, postgres_server, up
 
 peak_memory = runpy.run_path(str(Path(__file__).with_name("memory.py")))["peak_memory"]
 """Of this checkout, not of the one that is measured: sampling takes time too."""
@@ -119,12 +119,15 @@ def main() -> None:
     parser.add_argument("--scale", type=float, required=True)
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--postgres", type=Path)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and the servers are stopped
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else prints
     home = Path(tempfile.mkdtemp(prefix="mediatool-bench-"))
+    if arguments.postgres is not None:
+        postgres_server.binaries = lambda: arguments.postgres
     try:
         stack = up(home)
         own = {"MEDIATOOL_HOME": str(home), "MEDIATOOL_WORKERS": str(arguments.workers)}
@@ -139,7 +142,8 @@ def main() -> None:
             watch.answer({"ready": True})
             for number in range(arguments.rounds):
                 bench.round(number, Version(began + timedelta(seconds=number)))
-            bench.through_dagster()
+            for _ in range(arguments.rounds):
+                bench.through_dagster()
         sys.stdin.readline()
         watch.answer({"rows": bench.rows})
     except subprocess.CalledProcessError as error:

@@ -112,10 +112,13 @@ def pg_dump_up(settings: Settings, target: Path, *options: str) -> int:
 
 
 def pg_restore(settings: Settings, dump: Path, database: str) -> int:
-    """Restore a directory dump into a new database, and drop it again; nothing is read back."""
+    """Restore a directory dump into a new database, and drop it again; nothing is read back.
+
+    Owners are left out, as ours leaves them: the role of the restore cannot give objects away.
+    """
     url = _set(settings.restore_postgres_url)
     program = str(_program(url, "pg_restore"))
-    command = [program, "-j", str(settings.workers), "-d", database, str(dump)]
+    command = [program, "--no-owner", "-j", str(settings.workers), "-d", database, str(dump)]
     with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {database}".encode())
         try:

@@ -70,11 +70,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help="our stages, and nothing else")
     parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout of this")
+    parser.add_argument("--postgres", type=Path, metavar="DIR", help="with --against: see there")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     arguments = parser.parse_args()
     if arguments.against is not None:
         table, result = against(arguments.against, arguments)
-        _write(arguments, "-against", table, result)
+        _write(arguments, "-against" + "-postgres" * bool(arguments.postgres), table, result)
         return
     home = Path(tempfile.mkdtemp(prefix="mediatool-bench-"))
     try:

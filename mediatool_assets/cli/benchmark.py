@@ -22,12 +22,18 @@ def bench(
         Path | None,
         typer.Option(metavar="PATH", help="Also measure this other checkout of the project."),
     ] = None,
+    postgres: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="With --against: the programs of another PostgreSQL for both."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Measure every stage and the native tools, on separate servers.
 
     With `--against`, the stages of two checkouts are measured in turn. Run `make install` in the
-    other one first.
+    other one first. The local PostgreSQL has no LZ4; `--postgres` measures with one that does.
 
     Results are written to `benchmarks/results/` of the checkout.
 
@@ -36,6 +42,7 @@ def bench(
         mediatool bench --scale 0.1 --rounds 1
         mediatool bench --alone --scale 10 --rounds 1 --json
         mediatool bench --against ../before --scale 1
+        mediatool bench --against ../before --postgres /usr/lib/postgresql/17/bin
     """
     if not _SCRIPT.exists():
         raise Misuse(f"{_SCRIPT} does not exist; run the benchmark from a checkout of the sources")
@@ -43,5 +50,9 @@ def bench(
     options += ["--alone"] * alone + ["--json"] * json
     if against is not None:
         options += ["--against", str(against)]
+    if postgres is not None:
+        if against is None:
+            raise Misuse("--postgres needs --against; add --against PATH")
+        options += ["--postgres", str(postgres)]
     ended = subprocess.run([sys.executable, str(_SCRIPT), *options], check=False)
     raise typer.Exit(ended.returncode)

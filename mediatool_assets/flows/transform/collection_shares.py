@@ -69,6 +69,7 @@ def _batches(
         return
     ordinal = share.cut.first
     for content in share.archive.blocks(share.cut.blocks):
+        rows.look_up(content, ordinal)
         made = blocks.block(content, ordinal)
         identities.extend(made.identities)
         yield made.documents

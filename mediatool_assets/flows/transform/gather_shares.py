@@ -42,19 +42,35 @@ def gather(share: GatherShare) -> str:
 
 
 def _gather(share: GatherShare, path: Path) -> None:
-    schema, first, codec = share.need.schema(), share.first, library()
-    compiled = CompiledColumns(codec, share.need) if codec is not None else None
+    schema, first = share.need.schema(), share.first
+    columns = BlockColumns(share.need, share.archive.source.name)
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for content in share.archive.blocks(share.blocks):
-            try:
-                arrays = (
-                    compiled.arrays(content, first)
-                    if compiled is not None and compiled.takes(content)
-                    else column_arrays(share.need, split_lines(content), first)
-                )
-            except (ValueError, KeyError, ArithmeticError) as error:
-                where, table = share.archive.source.name, share.need.table.name
-                problem = f"{table}: of rows {first + 1} on, one cannot be read ({error!r})"
-                raise BadArchive(where, problem) from error
+            arrays = columns.arrays(content, first)
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             first += row_count(content)
+
+
+class BlockColumns:
+    """Makes the columns of one request from blocks, by the codec or without it.
+
+    ``where`` names the archive, for messages.
+    """
+
+    def __init__(self, need: GatherRequest, where: str) -> None:
+        self._need, self._where = need, where
+        codec = library()
+        self._compiled = CompiledColumns(codec, need) if codec is not None else None
+
+    def arrays(self, content: bytes, first: int) -> list[pa.Array]:
+        """The columns of the request's schema, in its order; raises BadArchive.
+
+        ``first`` is the ordinal of the block's first row.
+        """
+        try:
+            if self._compiled is not None and self._compiled.takes(content):
+                return self._compiled.arrays(content, first)
+            return column_arrays(self._need, split_lines(content), first)
+        except (ValueError, KeyError, ArithmeticError) as error:
+            problem = f"{self._need.table.name}: of rows {first + 1} on, one cannot be read"
+            raise BadArchive(self._where, f"{problem} ({error!r})") from error

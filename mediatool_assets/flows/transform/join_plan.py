@@ -1,10 +1,12 @@
 """Plans and runs all joins of a transform before its documents are made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.domain.shapes import AddedField, DocumentCollection
+from mediatool_assets.flows.transform.direct_lookups import is_direct
 from mediatool_assets.flows.transform.gather_shares import GatherShare, gather
 from mediatool_assets.flows.transform.gathering import GatherRequest
 from mediatool_assets.flows.transform.join_database import needs
@@ -30,9 +32,17 @@ def join(
     memory: str = MEMORY,
 ) -> Joins:
     """Gather the columns that the additions of all collections need, and join them: here, or on
-    workers that share no disk.
+    workers that share no disk. Of direct look-ups, only the tables that are looked up are gathered.
     """
-    wanted = _needs(collections)
+    rows = {name: member.rows for name, member in archive.manifest.tables().items()}
+    direct = {
+        f"{collection.name}.{added.field}": added
+        for collection in collections
+        for added in collection.shape.additions
+        if is_direct(added, rows)
+    }
+    collections = [_without(collection, direct) for collection in collections]
+    wanted = _needs(collections, direct.values())
     if not wanted:
         return Joins({}, {}, {})
     shares = list(_gatherings(archive, wanted, spools))
@@ -45,13 +55,29 @@ def join(
     }
     gathered = GatheredColumns(tuple(wanted.values()), tables, spools, memory)
     if spools.elsewhere:
-        return join_with_workers(gathered, collections, workspace.executor)
-    with gathered.database(workspace.scratch) as bench:
-        return JoinSession(bench).joins(collections, tables)
+        joins = join_with_workers(gathered, collections, workspace.executor)
+    else:
+        with gathered.database(workspace.scratch) as bench:
+            joins = JoinSession(bench).joins(collections, tables)
+    return replace(joins, direct=frozenset(direct))
 
 
-def _needs(collections: Sequence[DocumentCollection]) -> dict[str, GatherRequest]:
+def _without(collection: DocumentCollection, slots: Container[str]) -> DocumentCollection:
+    """The collection without the additions that have one of these slots."""
+    shape = collection.shape
+    others = tuple(a for a in shape.additions if f"{collection.name}.{a.field}" not in slots)
+    return replace(collection, shape=replace(shape, additions=others))
+
+
+def _needs(
+    collections: Sequence[DocumentCollection], direct: Iterable[AddedField]
+) -> dict[str, GatherRequest]:
     wanted: dict[str, GatherRequest] = {}
+    for added in direct:
+        (arrow,) = added.path
+        need = wanted.setdefault(arrow.table.name, GatherRequest(arrow.table))
+        need.keys.update(arrow.keys)
+        need.values.update(part.column.name for part in added.take)
     for collection in collections:
         for table, kind, columns in needs(collection.shape):
             need = wanted.setdefault(table.name, GatherRequest(table))

@@ -34,11 +34,14 @@ EVERY = range(1 << 62)
 class Joins:
     """Files for workers: ``slots`` by ``collection.field``, in slices of the root's rows, ``only``
     the rows of a collection of orphans, by collection, and ``tables`` what was gathered of each.
+
+    ``direct`` are the look-ups that have no slot: workers do them (direct_lookups.py).
     """
 
     slots: Mapping[str, Slices]
     only: Mapping[str, str]
     tables: Mapping[str, Slices]
+    direct: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mediatool_assets.archive.reader import split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.transform.counts import Counts
+from mediatool_assets.flows.transform.direct_lookups import DirectLookUps
 from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
 from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.join_session import OCCURRENCE, Joins
@@ -57,7 +58,9 @@ class RowDocuments:
         self.attached: AddedValues | None = None
         self._occurrences: dict[int, int] = {}
         self.only: set[int] | None = None
-        slots = [name for name in joins.slots if name.startswith(f"{collection.name}.")]
+        self._direct: DirectLookUps | None = None
+        own = f"{collection.name}."
+        slots = [name for name in (*joins.slots, *joins.direct) if name.startswith(own)]
         if slots or collection.name in joins.only:
             found = Slots(joins, spools, cut.first, cut.rows)
             if collection.name in joins.only:
@@ -66,8 +69,18 @@ class RowDocuments:
                 self.attached = AddedValues(
                     collection.name, collection.shape, found, self.losses, self.counts
                 )
+                additions = {own + added.field: added for added in collection.shape.additions}
+                direct = {slot: a for slot, a in additions.items() if slot in joins.direct}
+                if direct:
+                    self._direct = DirectLookUps(self._table, direct, found, where)
             if not collection.shape.key:
                 self._occurrences = found.positions(f"{collection.name}.{OCCURRENCE}")
+
+    def look_up(self, content: bytes, first: int) -> None:
+        """Do the direct look-ups of a block's rows, before its documents are made."""
+        if self._direct is not None and self.attached is not None:
+            for slot, found in self._direct.found(content, first):
+                self.attached.put(slot, found)
 
     def block(self, content: bytes, first: int) -> BlockDocuments:
         """The documents of a block whose first row has the ordinal ``first``."""

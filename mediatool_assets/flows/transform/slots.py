@@ -10,21 +10,21 @@ from orjson import loads
 
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.model import AdditionVerb
-from mediatool_assets.domain.shapes import AddedField, DocumentShape
+from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key, encoded_value
-from mediatool_assets.flows.transform.gathering import WHOLE, value_of
+from mediatool_assets.flows.transform.gathering import WHOLE, key_of, value_of
 from mediatool_assets.flows.transform.join_session import Joins, Slices
 from mediatool_assets.flows.transform.losses import Losses, uncounted
 from mediatool_assets.flows.transform.raw_rows import Row, row_parser
 from mediatool_assets.flows.transform.values import converter
+from mediatool_assets.flows.workers.duckdb_session import identifier
 from mediatool_assets.flows.workers.spooling import Spooling
 
 
 class JoinMatch(NamedTuple):
     """One row of a slot, for one owner: the row that was found, or a count."""
 
-    owner: int
     child: int | None
     unresolved: int
     ambiguous: int
@@ -50,25 +50,36 @@ class Slots:
         spools.reach(self._db)
 
     def by_owner(self, slot: str) -> dict[int, list[JoinMatch]]:
-        """The results in order, by the owner's ordinal."""
+        """The results in order, by the owner's ordinal; none yet of a direct look-up."""
+        if slot in self._joins.direct:
+            return {}
         query = (
             "SELECT owner, child, unresolved, ambiguous FROM read_parquet(?) "
             "WHERE root >= ? AND root < ? ORDER BY root, owner, position, child"
         )
         found: dict[int, list[JoinMatch]] = {}
         for row in self._rows(query, self._files(slot), *self._range):
-            found.setdefault(row[0], []).append(JoinMatch._make(row))
+            found.setdefault(row[0], []).append(JoinMatch._make(row[1:]))
         return found
+
+    def ordinals(self, arrow: Arrow) -> dict[str, int]:
+        """The ordinals of all rows of a direct look-up's table, by key."""
+        slices = self._joins.tables.get(arrow.table.name, ())
+        if not slices:
+            return {}
+        key = identifier(key_of(arrow.keys[0]))
+        query = f"SELECT {key}, min(o) FROM read_parquet(?) WHERE {key} IS NOT NULL GROUP BY ALL"  # noqa: S608  # quoted
+        return dict(self._rows(query, [piece.file for piece in slices]))
 
     def values(self, slot: str, added: AddedField) -> dict[int, str]:
         """The JSON of every row in the slot, by ordinal: the taken columns, or the whole row."""
         table = added.path[-1].table.name
         if added.verb is AdditionVerb.COUNT or not (slices := self._joins.tables.get(table)):
             return {}
-        query = (
-            f"SELECT o, {_value(added)} FROM read_parquet(?) WHERE o IN "  # noqa: S608  # quoted
-            "(SELECT child FROM read_parquet(?) WHERE root >= ? AND root < ?)"
-        )
+        query = f"SELECT o, {_value(added)} FROM read_parquet(?)"  # noqa: S608  # quoted
+        if slot in self._joins.direct:
+            return dict(self._rows(query, [piece.file for piece in slices]))
+        query += " WHERE o IN (SELECT child FROM read_parquet(?) WHERE root >= ? AND root < ?)"
         slices = self._holding(slot, slices) if self._elsewhere else slices
         if not slices:
             return {}
@@ -122,14 +133,18 @@ class AddedValues:
     def __init__(
         self, place: str, shape: DocumentShape, slots: Slots, losses: Losses, counts: Counts
     ) -> None:
-        self._fields = [
-            _Field(f"{place}.{added.field}", added, slots, losses, counts)
-            for added in shape.additions
-        ]
+        slot_of = {f"{place}.{added.field}": added for added in shape.additions}
+        self._fields = {
+            slot: _Field(slot, added, slots, losses, counts) for slot, added in slot_of.items()
+        }
+
+    def put(self, slot: str, found: dict[int, list[JoinMatch]]) -> None:
+        """What a direct look-up found for the rows that follow, by ordinal."""
+        self._fields[slot].found = found
 
     def complete(self, row: Row, ordinal: int) -> None:
         """Put the values of all added fields into a row."""
-        for field in self._fields:
+        for field in self._fields.values():
             row[field.key] = field.value(row, ordinal)
 
     def cells(self) -> dict[str, Callable[[Row, int], bytes]]:
@@ -137,7 +152,7 @@ class AddedValues:
 
         They raise the errors of ``bson.encode``. Of the row, only looked-up arrays are needed.
         """
-        return {field.key: field.cell for field in self._fields}
+        return {field.key: field.cell for field in self._fields.values()}
 
 
 _NO_VALUE = encoded_value(None)
@@ -151,7 +166,7 @@ class _Field:
     ) -> None:
         self.key = added_key(added.field)
         self._slot, self._added, self._counts = slot, added, counts
-        self._found = slots.by_owner(slot)
+        self.found = slots.by_owner(slot)
         self._values = slots.values(slot, added)
         self._taken: dict[int, Any] = {}
         self._cells: dict[int | None, bytes] = {}
@@ -168,7 +183,7 @@ class _Field:
 
     def value(self, row: Row, owner: int) -> Any:
         """The field's value for one row."""
-        found = self._found.get(owner, [])
+        found = self.found.get(owner, [])
         for item in found:
             if item.unresolved:
                 self._counts.unresolved[self._slot] += 1
@@ -193,7 +208,7 @@ class _Field:
         """The field's value for one row as BSON; a row that many look up is encoded once."""
         if not self._is_single:
             return encoded_value(self.value(row, owner))
-        found = self._found.get(owner)
+        found = self.found.get(owner)
         if not found:
             return _NO_VALUE
         first = found[0]

@@ -16,7 +16,13 @@ from mediatool_assets.domain.errors import CountMismatch
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.transform import join_shares, transform
+from mediatool_assets.flows.transform import (
+    collection_shares,
+    direct_lookups,
+    gather_shares,
+    join_shares,
+    transform,
+)
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.workers.cluster import RemoteExecutor
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -191,6 +197,66 @@ def test_spread_over_workers_the_joins_find_the_same(
             made.append(objects.get(archive_key("transformed", VERSION))[0])
             assert len(list(objects.list(""))) == 2
     assert made[0] == made[1]
+
+
+LOOKED_UP: dict[str, tuple[str, list[Any]]] = {
+    "number": ("integer", [None, 3, 4, 7]),
+    "large": ("bigint", [2**53 + 1, None, 5]),
+    "exact": ("numeric", ["1.50", "2", "1.5", None]),
+    "paid": ("money", ["1.00", "2.00"]),
+    "name": ("text", ["ü", "", None, 'a"\\b', "A"]),
+    "code": ("character", ["DE ", "D", "DE"]),
+    "id": ("uuid", ["5b0d5f2e-0c0c-4a1e-9d5b-0d6f0c0c4a1e", None]),
+    "yes": ("boolean", [True, False, None]),
+    "at": ("timestamp with time zone", ["2025-06-12T08:00:00.123456+00:00", None]),
+    "share": ("double precision", [0.1, -0.0, 1e22]),
+}
+"""For each column that is looked up: its type, and the values of rows that look it up."""
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_look_up_in_a_small_table_finds_what_the_join_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, compiled: bool
+) -> None:
+    """By keys of every kind, null, unresolved and of another type, here and by other machines."""
+    if not compiled:
+        monkeypatch.setattr(gather_shares, "library", lambda: None)
+        monkeypatch.setattr(collection_shares, "library", lambda: None)
+    rows: dict[Table, Rows] = {}
+    owners: Rows = []
+    lines = []
+    for name, (kind, values) in LOOKED_UP.items():
+        known = [value for value in dict.fromkeys(values) if value is not None][:2]
+        target = table(f"of_{name}", ("key",), key=kind, label="text", times=kind)
+        rows[target] = [{"key": key, "label": f"{key}!", "times": key} for key in known]
+        lines.append(f"{name}Label: {{look_up: {name} -> of_{name}.key, take: label}}")
+        lines.append(f"{name}Two: {{look_up: {name} -> of_{name}.key, take: [label, times]}}")
+    for at in range(30):
+        owner = {name: values[at % len(values)] for name, (_, values) in LOOKED_UP.items()}
+        owners.append({"n": at} | owner)
+    columns = {name: kind for name, (kind, _) in LOOKED_UP.items()}
+    rows[table("owners", ("n",), n="integer", **columns)] = owners
+    tables = ", ".join(f"{each.name}: " for each in rows)
+    added = "".join(f"      {line}\n" for line in lines)
+    text = f"tables: {{{tables}}}\ncollections:\n  owners:\n    root: owners\n    add:\n{added}"
+    left_out = "".join(f"  of_{name}: looked up\n" for name in LOOKED_UP)
+    (tmp_path / "model.yaml").write_text(f"{text}left_out:\n{left_out}", "utf-8")
+    model, made = load_model(tmp_path / "model.yaml"), list[bytes]()
+    with ThreadPoolExecutor(2) as threads:
+        for most in (-1, direct_lookups.ROWS):
+            monkeypatch.setattr(direct_lookups, "ROWS", most)
+            for workers in (threads, RemoteExecutor(threads)):
+                objects = DirectoryObjects(tmp_path / str(len(made)))
+                raw_archive(objects, rows)
+                stored = transform(objects, Workspace(workers, tmp_path), VERSION, model)
+                made.append(objects.get(archive_key("transformed", VERSION))[0])
+    assert len(set(made)) == 1
+    unresolved = stored.manifest.facts["unresolved"]
+    assert isinstance(unresolved, dict)
+    assert unresolved["owners.numberLabel"] == 7
+    found = documents(objects, "owners")
+    assert [d["nameLabel"] for d in found[:4]] == ["ü!", "!", None, None]
+    assert [d["codeLabel"] for d in found[:3]] == ["DE !", "D!", "DE !"]
 
 
 @contextmanager
