@@ -96,24 +96,29 @@ class Stopwatch:
 
 
 def rows(measures: Sequence[Measure]) -> Iterator[dict[str, object]]:
-    """The table: one row a stage and peer, in the order in which they were first measured."""
+    """The table: one row a stage and peer, in the order in which stages were first measured.
+
+    A stage without a peer has one row, in which the peer's figures are None.
+    """
     targets = {(t.stage, t.tool): t.ratio for t in TARGETS}
-    for stage, tool in dict.fromkeys((m.stage, m.tool) for m in measures if m.tool != OURS):
+    for stage in dict.fromkeys(m.stage for m in measures if m.tool == OURS):
+        tools = dict.fromkeys(m.tool for m in measures if m.stage == stage and m.tool != OURS)
         own = {m.round: m for m in measures if (m.stage, m.tool) == (stage, OURS)}
-        other = {m.round: m for m in measures if (m.stage, m.tool) == (stage, tool)}
-        if not own:
-            continue
-        ratios = [own[n].seconds / other[n].seconds for n in own.keys() & other.keys()]
-        yield {
-            "stage": stage,
-            "seconds": round(median(m.seconds for m in own.values()), 2),
-            "peak_mib": round(max(m.peak_bytes for m in own.values()) / 2**20),
-            "peer": tool,
-            "peer_seconds": round(median(m.seconds for m in other.values()), 2),
-            "ratio": round(median(ratios), 2),
-            "ratios": [round(ratio, 2) for ratio in sorted(ratios)],
-            "target": targets.get((stage, tool)),
-        }
+        for tool in tools or (None,):
+            other = {m.round: m for m in measures if (m.stage, m.tool) == (stage, tool)}
+            ratios = [own[n].seconds / other[n].seconds for n in own.keys() & other.keys()]
+            yield {
+                "stage": stage,
+                "seconds": round(median(m.seconds for m in own.values()), 2),
+                "peak_mib": round(max(m.peak_bytes for m in own.values()) / 2**20),
+                "peer": tool,
+                "peer_seconds": round(median(m.seconds for m in other.values()), 2)
+                if other
+                else None,
+                "ratio": round(median(ratios), 2) if ratios else None,
+                "ratios": [round(ratio, 2) for ratio in sorted(ratios)],
+                "target": targets.get((stage, tool)) if tool is not None else None,
+            }
 
 
 def markdown(table: Iterable[dict[str, object]]) -> str:
@@ -127,9 +132,10 @@ def markdown(table: Iterable[dict[str, object]]) -> str:
         verdict = ""
         if isinstance(target, float) and isinstance(ratio, float):
             verdict = "met" if ratio <= target else "missed"
+        peer = f"`{row['peer']}` | {row['peer_seconds']} | {ratio}" if row["peer"] else "| |"
         lines.append(
-            f"| {row['stage']} | {row['seconds']} | {row['peak_mib']} | `{row['peer']}` | "
-            f"{row['peer_seconds']} | {ratio} | {target or ''} | {verdict} |"
+            f"| {row['stage']} | {row['seconds']} | {row['peak_mib']} | {peer} | "
+            f"{target or ''} | {verdict} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -116,7 +116,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
             bench.round(number, Version(began + timedelta(seconds=number)))
         if not arguments.alone:
             bench.comparison(arguments, Version(began), Version(began + timedelta(days=1)))
-            bench.through_dagster()
+        bench.through_dagster()
     return {
         "date": f"{began:%Y-%m-%d}",
         "scale": arguments.scale,
