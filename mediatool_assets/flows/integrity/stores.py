@@ -1,12 +1,13 @@
 """Reads every store of a version to its end, once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import undigested
+from mediatool_assets.domain.manifest import Block, undigested
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
@@ -28,6 +29,7 @@ from mediatool_assets.flows.integrity.readers import (
     ArchivedDocuments,
     DocumentShare,
     RawShare,
+    ShareResult,
     TableLines,
     read_blocks,
     read_copy,
@@ -57,7 +59,7 @@ def read_stores(
     mongodb = open_mongodb(run, documents)
     postgres = open_postgres(run, target)
     restored = RestoredRows(postgres) if postgres is not None else None
-    raw = ReadArchive(open_archive(run, "raw"))
+    raw = ReadArchive(_opened_unhashed(run, "raw"))
     opened = open_archive if mongodb is None else _opened_unhashed
     transformed = ReadArchive(opened(run, "transformed"))
     dump = ReadArchive(_opened_unhashed(run, "dump")) if "dump" in run.archives else None
@@ -129,16 +131,41 @@ def _model_of(transformed: ArchiveReading) -> str | int | None:
 
 
 def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
-    """Read every table of the raw archive, for fingerprints and digests."""
+    """Read every table of the raw archive, for fingerprints and digests.
+
+    Beside it, one worker compares the SHA-256 of the archive. If it differs, the tables are read
+    again, each block with its digest, to name the damaged ones.
+    """
     if raw.store.reader is None:
         return
-    source = ArchiveReader(raw.store.reader.source)  # workers need no manifest
+    unhashed = [raw.store.reader.source] if raw.store.sha256 else []
+    without_digests = bool(unhashed) or raw.store.agrees
+    with in_order(workers.run.executor, sha256_of, unhashed) as digests:
+        raw.read = _tables_of(workers, raw, asked, undigested if without_digests else tuple)
+        try:
+            for sha256 in digests:
+                raw.store.expect(sha256)
+        except MediatoolError as error:
+            raw.store.reader = None
+            raw.store.add(error)
+            return
+    if unhashed and not raw.store.agrees:
+        raw.read = _tables_of(workers, raw, asked, tuple)
+
+
+def _tables_of(
+    workers: Workers,
+    raw: ReadArchive,
+    asked: ReportPlan,
+    to_read: Callable[[Iterable[Block]], tuple[Block, ...]],
+) -> dict[str, ShareResult]:
+    source = ArchiveReader(raw.store.required().source)  # workers need no manifest
     shares = [
         (
             table,
             sum(block.rows for block in blocks),
             RawShare(
-                TableLines(layout.table, source, raw.store.to_read(blocks)),
+                TableLines(layout.table, source, to_read(blocks)),
                 layout,
                 asked.needs[table],
                 workers.run.sample,
@@ -149,7 +176,7 @@ def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
         for layout in [asked.layout(table)]
         for blocks in block_shares(member.blocks)
     ]
-    raw.read = workers.read("raw", read_raw, shares)
+    return workers.read("raw", read_raw, shares)
 
 
 def _read_copies(workers: Workers, archives: Sequence[ReadArchive]) -> None:

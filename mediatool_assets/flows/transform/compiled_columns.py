@@ -4,12 +4,11 @@
 """
 
 import ctypes
-from collections.abc import Sequence
 
 import msgspec
 import pyarrow as pa
 
-from mediatool_assets.archive.reader import row_count, split_lines
+from mediatool_assets.archive.reader import row_count
 from mediatool_assets.domain.schema import Column
 from mediatool_assets.flows.transform.gathering import (
     ORDINAL,
@@ -18,6 +17,7 @@ from mediatool_assets.flows.transform.gathering import (
     key_of,
     value_of,
 )
+from mediatool_assets.flows.transform.raw_rows import Lines
 from mediatool_assets.native.rows import ODD, Kind, PlannedColumn, RowPlan, TextForm
 
 _LARGEST = 1 << 28  # bytes of a block: its texts, escaped, stay below Arrow's 2 GiB
@@ -56,11 +56,11 @@ class CompiledColumns:
         rows = row_count(content)
         status = bytearray(rows)
         self._plan.read(content, status)
-        lines = _Lines(content)
+        lines = Lines(content)
         made = {ORDINAL: pa.array(range(first, first + rows), pa.int64())}
         rest = self._rest.schema().names
         if len(rest) > 1:
-            made |= zip(rest, column_arrays(self._rest, lines.all(), first), strict=True)
+            made |= zip(rest, column_arrays(self._rest, lines.all, first), strict=True)
         unknown = {at for at, outcome in enumerate(status) if outcome == ODD}
         for name in self._keys:
             form = _form(self._need.table.column(name))
@@ -79,30 +79,15 @@ class CompiledColumns:
         buffers = [pa.py_buffer(data) for data in (found.valid, found.offsets, found.texts)]
         return pa.Array.from_buffers(pa.string(), len(found.known), buffers)
 
-    def _replace(self, made: dict[str, pa.Array], rows: list[int], lines: "_Lines") -> None:
+    def _replace(self, made: dict[str, pa.Array], rows: list[int], lines: Lines) -> None:
         """Add the values that Python makes from these rows to every column."""
-        all_lines = lines.all()
-        arrays = column_arrays(self._need, [all_lines[at] for at in rows], 0)
+        arrays = column_arrays(self._need, [lines.all[at] for at in rows], 0)
         for field, array in zip(self._need.schema(), arrays, strict=True):
             if field.name != ORDINAL:
                 values = made[field.name].to_pylist()
                 for at, value in zip(rows, array.to_pylist(), strict=True):
                     values[at] = value
                 made[field.name] = pa.array(values, field.type)
-
-
-class _Lines:
-    """The rows of a block, split at the first access."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._lines: Sequence[bytes] | None = None
-
-    def all(self) -> Sequence[bytes]:
-        """Every row."""
-        if self._lines is None:
-            self._lines = split_lines(self._content)
-        return self._lines
 
 
 def _is_number(column: Column) -> bool:

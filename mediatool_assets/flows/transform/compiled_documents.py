@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from bson.errors import InvalidDocument
 
-from mediatool_assets.archive.reader import row_count, split_lines
+from mediatool_assets.archive.reader import row_count
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Column
 from mediatool_assets.domain.shapes import DocumentShape
@@ -21,6 +21,7 @@ from mediatool_assets.flows.transform.documents import (
     added_key,
     encoded_value,
 )
+from mediatool_assets.flows.transform.raw_rows import Lines
 from mediatool_assets.flows.transform.row_documents import (
     BlockDocuments,
     RowDocuments,
@@ -97,13 +98,13 @@ class CompiledDocuments:
         self._plan.read(content, status)
         by_python: dict[int, bytes] = {}
         added: list[bytes] = []
+        lines = Lines(content)
         if self._added or ODD in status:
-            lines = split_lines(content)
             for at, stub in enumerate(self._stubs(status)):
                 if status[at] == ODD:
-                    by_python[at] = self._rows.document(lines[at], first + at)
+                    by_python[at] = self._rows.document(lines.all[at], first + at)
                 elif status[at] == DONE and self._added:
-                    added += self._cells(lines[at], stub, first + at)
+                    added += self._cells(lines, at, stub, first)
         made, ends = self._plan.documents(added)
         identities, known = self._plan.identities()
         if 0 not in known and len(made) <= DOCUMENT_BYTES:
@@ -111,7 +112,7 @@ class CompiledDocuments:
         documents = [made[start:end] for start, end in pairwise([0, *ends])]
         for at, document in enumerate(documents):
             if len(document) > DOCUMENT_BYTES:
-                documents[at] = self._rows.document(split_lines(content)[at], first + at)  # raises
+                documents[at] = self._rows.document(lines.all[at], first + at)  # raises
         for at, document in by_python.items():
             documents[at] = document
         return _together(documents, identities, known)
@@ -132,20 +133,20 @@ class CompiledDocuments:
             for at in range(len(status))
         )
 
-    def _cells(self, line: bytes, stub: dict[str, object], ordinal: int) -> list[bytes]:
+    def _cells(self, lines: Lines, at: int, stub: dict[str, object], first: int) -> list[bytes]:
         """The values that are added to one row, in the order of the steps."""
         try:
             cells = [
-                cell(stub, ordinal)
+                cell(stub, first + at)
                 if cell is not None
-                else encoded_value(self._rows.content_id(line, ordinal))
+                else encoded_value(self._rows.content_id(lines.all[at], first + at))
                 for cell in self._added
             ]
         except (InvalidDocument, OverflowError, UnicodeEncodeError):
-            self._rows.document(line, ordinal)  # raises BadValue, which names the column
+            self._rows.document(lines.all[at], first + at)  # raises BadValue, naming the column
             raise
         if sum(map(len, cells)) > DOCUMENT_BYTES:
-            self._rows.document(line, ordinal)  # raises BadValue
+            self._rows.document(lines.all[at], first + at)  # raises BadValue
         return cells
 
 

@@ -2,15 +2,29 @@
 
 import json
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import orjson
 
+from mediatool_assets.archive.reader import split_lines
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 
 Row = dict[str, Any]
 """One row of the raw archive: JSON values by column."""
+
+
+class Lines:
+    """The rows of a block; it is split at the first access."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @cached_property
+    def all(self) -> list[bytes]:
+        """Every row."""
+        return split_lines(self._content)
 
 
 def row_parser(table: Table) -> Callable[[bytes], Row]:
