@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="our stages, and nothing else")
     parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout of this")
     parser.add_argument("--postgres", type=Path, metavar="DIR", help="with --against: see there")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     arguments = parser.parse_args()
     if arguments.against is not None:
@@ -89,10 +90,11 @@ def main() -> None:
 
 def _write(arguments: argparse.Namespace, mode: str, table: str, result: dict[str, object]) -> None:
     """The files of the results, and the table or the JSON on stdout."""
-    RESULTS.mkdir(exist_ok=True)
+    folder: Path = arguments.results
+    folder.mkdir(exist_ok=True)
     name = f"scale-{arguments.scale:g}{mode}"
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
-    (RESULTS / f"{name}.md").write_text(table)
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    (folder / f"{name}.md").write_text(table)
     print(json.dumps(result, indent=2) if arguments.json else f"\n{table}")
 
 
