@@ -14,8 +14,8 @@ PEERS = {"pg_dump -Fc, uploaded", "pg_restore -j2", "two COPY exports, DuckDB fu
 @pytest.mark.servers
 def test_the_benchmark_measures_every_stage_and_its_peers(tmp_path: Path) -> None:
     """On servers of its own, with few rows."""
-    command = [sys.executable, BENCHMARK, "--scale", "0.002", "--rounds", "1"]
-    subprocess.run([*command, "--results", tmp_path], check=True, timeout=300)
+    options = ["--scale", "0.002", "--rounds", "1", "--results", str(tmp_path)]
+    subprocess.run([sys.executable, str(BENCHMARK), *options], check=True, timeout=300)
     result = json.loads((tmp_path / "scale-0.002.json").read_bytes())
     rows = {(row["stage"], row["peer"]): row for row in result["table"]}
     assert {stage for stage, _ in rows} >= {"export", "dump", "complete", "mediatool export"}
