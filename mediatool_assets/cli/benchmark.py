@@ -25,7 +25,10 @@ def bench(
     postgres: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="With --against: the programs of another PostgreSQL for both."
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="With --against: the programs of another PostgreSQL for both.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,

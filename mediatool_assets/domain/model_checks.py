@@ -15,7 +15,7 @@ def mistakes(model: Model) -> list[Mistake]:
     for collection in model.collections.values():
         found += _shape(model, collection.shape)
         found += _duplicate_fields(collection)
-    return found
+    return [*found, *_shared_names(model)]
 
 
 def exclusion_mistakes(model: Model, excluded: frozenset[str]) -> Iterator[Mistake]:
@@ -32,6 +32,33 @@ def exclusion_mistakes(model: Model, excluded: frozenset[str]) -> Iterator[Mista
                     f"{addition.path[0].table} lives in {collection.name}, which goes with "
                     f"{collection.root}: exclude both or neither",
                 )
+
+
+def _shared_names(model: Model) -> Iterator[Mistake]:
+    """Added fields of two collections with one name: ``a.b`` with ``c``, and ``a`` with ``b.c``.
+
+    By that name, the results of joins and the counts of a version are found.
+    """
+    owners: dict[str, str] = {}
+    for collection in model.collections.values():
+        for owner, name, line in _added_names(collection.name, collection.name, collection.shape):
+            other = owners.setdefault(name, owner)
+            if other != owner:
+                yield (
+                    line,
+                    f"{name} is an added field of {other} and of {owner}; rename one of them",
+                )
+
+
+def _added_names(owner: str, place: str, shape: RowShape) -> Iterator[tuple[str, str, int]]:
+    """``(collection, name, line)`` of every added field, and of those of orphans."""
+    for addition in shape.additions:
+        name = f"{place}.{addition.field}"
+        yield owner, name, addition.line
+        if addition.shape is not None:
+            yield from _added_names(owner, name, addition.shape)
+            if addition.orphans is not None:
+                yield from _added_names(addition.orphans, addition.orphans, addition.shape)
 
 
 def _homes(model: Model) -> Iterator[Mistake]:

@@ -256,6 +256,12 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
             ONE + "    add:\n      x: {embed_many: id -> a.b, orphans: c, order: [n up]}",
             "model.yaml:6: order: 'up' is neither ascending nor descending",
         ),
+        (
+            "tables: {a: , b: }\ncollections:\n"
+            "  x: {root: a, add: {y.z: {look_up: k -> b, take: n}}}\n"
+            "  x.y: {root: b, add: {z: {look_up: k -> a, take: n}}}",
+            "model.yaml:4: x.y.z is an added field of x and of x.y; rename one of them",
+        ),
         (ONE + "    indexes: [{unique: true}]", "model.yaml:5: an index needs keys"),
         (ONE + "    validator: strict", "model.yaml:5: validator: write off"),
         ("tables: {a: }\ncollections:\n  system.a: a", "model.yaml:3: MongoDB keeps collection"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.shapes import AddedField, is_unique
+from mediatool_assets.domain.shapes import AddedField
 from mediatool_assets.flows.transform.gather_shares import BlockColumns
 from mediatool_assets.flows.transform.gathering import GatherRequest, key_of
 from mediatool_assets.flows.transform.slots import JoinMatch, Slots
@@ -27,7 +27,7 @@ def is_direct(added: AddedField, rows: Mapping[str, int]) -> bool:
     (arrow,) = added.path
     if arrow.each or arrow.caseless or len(arrow.columns) > 1:
         return False
-    return is_unique(arrow.table, arrow.keys) and rows.get(arrow.table.name, 0) <= ROWS
+    return arrow.unique and rows.get(arrow.table.name, 0) <= ROWS
 
 
 class DirectLookUps:
