@@ -20,7 +20,7 @@ from time import perf_counter
 import msgspec
 
 from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.metadata import Metadata, encode
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete import RunFacts, complete
@@ -70,7 +70,7 @@ def run(stack: Stack, days: int, a_day: int) -> dict[str, float]:
         day, of_day = divmod(number, a_day)
         version = Version(now - timedelta(days=day + 1, hours=of_day))
         copy = msgspec.structs.replace(metadata, timestamp=str(version))
-        objects.put(metadata_key(version), encode(copy))
+        objects.put(metadata_key(version), copy.to_json())
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(keep, range(days * a_day)))
@@ -91,7 +91,7 @@ def run(stack: Stack, days: int, a_day: int) -> dict[str, float]:
 
 def _one_more(objects: S3Objects, metadata: Metadata, version: Version) -> None:
     copy = msgspec.structs.replace(metadata, timestamp=str(version))
-    objects.put(metadata_key(version), encode(copy))
+    objects.put(metadata_key(version), copy.to_json())
     register(objects)
 
 

@@ -30,7 +30,6 @@ from history import small_version
 
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.metadata import encode
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
@@ -159,7 +158,7 @@ def make(settings: Settings, wanted: Sequence[Version], scale: float) -> int:
                 timestamp=str(version),
                 exports=msgspec.structs.replace(whole.exports, raw=raw),
             )
-            objects.put(metadata_key(version), encode(own))
+            objects.put(metadata_key(version), own.to_json())
             print(f"made {version}", file=sys.stderr, flush=True)
     return sum(objects.open(archive_key("raw", version)).size for version in wanted)
 

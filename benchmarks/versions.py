@@ -32,9 +32,7 @@ from mediatool_assets.domain.chain import (
     entry_key,
     of_version,
 )
-from mediatool_assets.domain.chain import encode as encode_entry
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
-from mediatool_assets.domain.metadata import encode
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog, chain
@@ -119,13 +117,13 @@ def make(settings: Settings, number: int) -> None:
         own = msgspec.structs.replace(
             whole, timestamp=str(version), export_date=version.partition, purpose="daily_backup"
         )
-        content = content_digest(encode(own))
+        content = content_digest(own.to_json())
         statement = of_version(own, content, end.number + 1, end.digest)
         signed = key.sign(encode_statement(statement))
-        entry = encode_entry(signed)
+        entry = signed.to_json()
         objects.put(entry_key(statement.number), entry)
         end = Checkpoint.of(statement.number, entry)
-        objects.put(metadata_key(version), encode(msgspec.structs.replace(own, proof=signed)))
+        objects.put(metadata_key(version), msgspec.structs.replace(own, proof=signed).to_json())
     register(objects)
 
 

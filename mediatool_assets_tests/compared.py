@@ -11,7 +11,6 @@ import msgspec
 
 from mediatool_assets.archive.gzip_members import FOOTER_BYTES, compress, footer, parse_footer
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
-from mediatool_assets.domain import manifest as manifests
 from mediatool_assets.domain.comparison import Comparison
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
@@ -69,7 +68,7 @@ def with_manifest(file: LocalFile, change: Callable[[Manifest], Manifest]) -> Lo
     """Edit the manifest of an archive in its place, everything else left as it is."""
     data = file.path.read_bytes()
     offset, length = parse_footer(data, file.name)
-    packed = compress(manifests.encode(change(ArchiveReader(file).manifest)))
+    packed = compress(change(ArchiveReader(file).manifest).to_json())
     rest = data[offset + length : -FOOTER_BYTES]
     file.path.chmod(0o600)
     file.path.write_bytes(data[:offset] + packed + rest + footer(offset, len(packed)))

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
@@ -35,7 +34,7 @@ def publish_metadata(objects: ObjectStore, version: Version) -> None:
     raw = msgspec.structs.replace(found.exports.raw, rows=rows, record_count=sum(rows.values()))
     made = msgspec.structs.replace(found.exports.transformed, documents=rows)
     exports = msgspec.structs.replace(found.exports, raw=raw, transformed=made)
-    data = metadata_file.encode(msgspec.structs.replace(found, exports=exports))
+    data = msgspec.structs.replace(found, exports=exports).to_json()
     objects.put(metadata_key(version), data)
 
 

@@ -16,7 +16,6 @@ import bson
 import msgspec
 
 from mediatool_assets.archive.gzip_members import compress, footer
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import FORMAT, Block, digest_of
 from mediatool_assets.domain.member_names import bson_member, metadata_member
@@ -91,7 +90,7 @@ def raw(*, users: bytes = USER, teams: bytes = TEAM, schema: bytes | None = None
             File("teams.ndjson", teams, table="teams"),
             File("users.ndjson", users, table="users"),
             File("schema.sql", SCHEMA_SQL),
-            File("schema.json", schemas.encode(SCHEMA) if schema is None else schema),
+            File("schema.json", SCHEMA.to_json() if schema is None else schema),
         )
     )
 
@@ -234,7 +233,7 @@ def _more(value: str, type_: str) -> dict[str, bytes]:
     users = table("users", id="integer", name="text", more=type_)
     return {
         "users": f'{{"id":1,"name":"A","more":{value}}}\n'.encode(),
-        "schema": schemas.encode(Schema("media_tool", (TEAMS, users))),
+        "schema": Schema("media_tool", (TEAMS, users)).to_json(),
     }
 
 
@@ -408,42 +407,38 @@ CONTENT: dict[str, tuple[Draft, str]] = {
     "a schema that is no JSON": (raw(schema=b"{"), "schema.json cannot be read"),
     "a schema of 100,000 levels": (raw(schema=b'{"x":' + DEEP + b"}"), "nested too deeply"),
     "a schema that lacks a table": (
-        raw(schema=schemas.encode(Schema("media_tool", (TEAMS,)))),
+        raw(schema=Schema("media_tool", (TEAMS,)).to_json()),
         "rows of users",
     ),
     "a schema that has names without end": (
-        raw(schema=schemas.encode(Schema("media_tool", (TEAMS, USERS, table("t" * 5000, id="x"))))),
+        raw(schema=Schema("media_tool", (TEAMS, USERS, table("t" * 5000, id="x"))).to_json()),
         "has 5000 characters",
     ),
     "a schema with a table twice": (
-        raw(schema=schemas.encode(Schema("media_tool", (TEAMS, USERS, USERS)))),
+        raw(schema=Schema("media_tool", (TEAMS, USERS, USERS)).to_json()),
         "users is listed twice",
     ),
     "a schema with half a foreign key": (
         raw(
-            schema=schemas.encode(
-                Schema(
-                    "media_tool",
-                    (
-                        TEAMS,
-                        msgspec.structs.replace(
-                            USERS,
-                            foreign_keys=(ForeignKey("fk", ("id", "name"), "teams", ("id",)),),
-                        ),
+            schema=Schema(
+                "media_tool",
+                (
+                    TEAMS,
+                    msgspec.structs.replace(
+                        USERS,
+                        foreign_keys=(ForeignKey("fk", ("id", "name"), "teams", ("id",)),),
                     ),
-                )
-            )
+                ),
+            ).to_json()
         ),
         "a foreign key of users has 2 columns for 1",
     ),
     "a schema with a column twice": (
         raw(
-            schema=schemas.encode(
-                Schema(
-                    "media_tool",
-                    (TEAMS, msgspec.structs.replace(USERS, columns=USERS.columns * 2)),
-                )
-            )
+            schema=Schema(
+                "media_tool",
+                (TEAMS, msgspec.structs.replace(USERS, columns=USERS.columns * 2)),
+            ).to_json()
         ),
         "column of users id is listed twice",
     ),

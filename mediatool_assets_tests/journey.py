@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.ddl import script, tree
 from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
@@ -88,7 +88,7 @@ def travel(source: Source, servers: Servers, version: Version, folder: Path) -> 
     inferred = infer(ArchivedTables(archive), pool)
     path.write_text(inferred.model, "utf-8")
     model = load_model(path)
-    warnings = resolve(model, schemas.decode(archive.read_file("schema.json"))).warnings
+    warnings = resolve(model, Schema.from_json(archive.read_file("schema.json"))).warnings
     homes = transform_by_both(objects, pool, version, model).manifest.facts["rows"]
     assert isinstance(homes, dict)
     load_and_dump(objects, documents, pool, version)

@@ -8,7 +8,6 @@ from functools import cache
 from jsonschema import Draft202012Validator
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.manifest import encode
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets_tests.documents import ROOT
 
@@ -53,7 +52,7 @@ def faults_in(objects: ObjectStore) -> Iterator[str]:
             yield from faults(info.key, objects.get(info.key)[0])
         elif info.key.endswith(".tar.gz"):
             reader = ArchiveReader(objects.open(info.key))
-            yield from faults_of("manifest", encode(reader.manifest))
+            yield from faults_of("manifest", reader.manifest.to_json())
             if reader.manifest.kind == "raw":
                 yield from faults_of("schema", reader.read_file("schema.json"))
 

@@ -58,7 +58,7 @@ def fill(objects: ObjectStore, scratch: Path) -> None:
     found = costs(year(), read_prices(SHIPPED_PRICES))
     storage.keep(objects, f"{COSTS_PREFIX}{day}.json", render(found, "json"))
     key = f"{SANITIZED_PREFIX}{day}/{last}-sanitized-report.json"
-    storage.keep(objects, key, sanitized(last).json())
+    storage.keep(objects, key, sanitized(last).to_json())
 
 
 def _keep(objects: ObjectStore, report: Report, version: Version, content: msgspec.Struct) -> None:

@@ -10,7 +10,6 @@ import bson
 
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.version import Version
@@ -72,7 +71,7 @@ def raw_archive(
                 spool = spool_rows(Path(scratch, "rows"), [lines])
                 writer.add_rows(f"{member.name}.ndjson", [spool], table=member.name)
         writer.add_file("schema.sql", schema_sql.encode())
-        writer.add_file("schema.json", schemas.encode(schema))
+        writer.add_file("schema.json", schema.to_json())
         return writer.finish(
             Manifest(
                 "", "raw", "", (), exclusions=tuple(excluded), facts={"counted": dict(counted)}

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain import metadata
 from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, archive_key, metadata_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import marks
@@ -41,7 +40,7 @@ def shell(objects: S3Objects, tmp_path: Path) -> Shell:
     """
     for version in (NEW, OLD):
         raw_archive(objects, {USERS: [ADA]}, version=version)
-        objects.put(metadata_key(version), metadata.encode(example(str(version))))
+        objects.put(metadata_key(version), example(str(version)).to_json())
         keep_newest_last(objects)
         register(objects)
     raw_archive(objects, {USERS: [ADA]}, version=FAILED)

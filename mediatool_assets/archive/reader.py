@@ -23,7 +23,6 @@ from mediatool_assets.archive.layout import (
     small_ranges,
 )
 from mediatool_assets.domain import manifest as manifests
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Manifest, Member
@@ -168,7 +167,7 @@ class ArchiveReader:
             packed = self.source.read(offset, length)
         data = decompress(packed, name, LARGEST_MANIFEST)
         try:
-            manifest = manifests.decode(data)
+            manifest = Manifest.from_json(data)
         except msgspec.MsgspecError as error:
             raise BadArchive(name, f"its manifest cannot be read ({error})") from error
         if manifest.format not in (manifests.FORMAT, manifests.FORMAT_1):
@@ -196,7 +195,7 @@ class ArchiveReader:
     def schema(self) -> Schema:
         """The tables of a raw archive; raises BadArchive if rows of other tables are in it."""
         try:
-            schema = schemas.decode(self.read_file("schema.json"))
+            schema = Schema.from_json(self.read_file("schema.json"))
         except msgspec.MsgspecError as error:
             raise BadArchive(self.source.name, f"schema.json cannot be read ({error})") from error
         unknown = self.manifest.tables().keys() - {table.name for table in schema.tables}

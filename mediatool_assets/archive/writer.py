@@ -102,7 +102,7 @@ class ArchiveWriter:
                 version=own.version,
                 members=own.members,
             )
-        data = manifests.encode(own)
+        data = own.to_json()
         self._header(MANIFEST, len(data))
         packed = compress(data)
         start = self._offset

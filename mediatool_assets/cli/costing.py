@@ -90,6 +90,6 @@ def _taken() -> "BilledInventory":
 
 
 def _kept(path: Path) -> "BilledInventory":
-    from mediatool_assets.flows.costs.inventory_files import decode
+    from mediatool_assets.flows.costs.inventory_files import inventory_from_parquet
 
-    return decode(path.read_bytes(), str(path))
+    return inventory_from_parquet(path.read_bytes(), str(path))

@@ -18,7 +18,7 @@ import msgspec
 from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.progress import RunOutcome, decode
+from mediatool_assets.domain.progress import RunOutcome, message_from_line
 from mediatool_assets.domain.shipped_files import DAGSTER_YAML
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress
@@ -104,7 +104,7 @@ def _last(answers: Iterable[bytes], progress: Progress) -> RunOutcome | None:
     """The outcome, which is the last answer; None if the process ended without one."""
     for line in answers:
         try:
-            message = decode(line)
+            message = message_from_line(line)
         except msgspec.MsgspecError:  # the process was killed while writing
             return None
         if isinstance(message, RunOutcome):

@@ -40,7 +40,7 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import WATCHER, RunReporter, report_steps
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.errors import MediatoolError, Misuse
-from mediatool_assets.domain.progress import RunOutcome, encode
+from mediatool_assets.domain.progress import RunOutcome, message_to_line
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.workers.pool import begin_imports
 from mediatool_assets.stores.environment import shared_settings
@@ -73,7 +73,7 @@ def main() -> int:
     except MediatoolError as error:
         outcome = RunOutcome("FAILURE", error=str(error), exit_code=error.exit_code)
     with answers:
-        answers.write(encode(outcome))
+        answers.write(message_to_line(outcome))
     return outcome.exit_code
 
 

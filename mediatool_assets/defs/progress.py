@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import dagster as dg
 
-from mediatool_assets.domain.progress import ProgressReport, encode
+from mediatool_assets.domain.progress import ProgressReport, message_to_line
 from mediatool_assets.flows.ports import Progress, silent
 
 _LOG_SECONDS = 10.0  # an event in Dagster's log costs a round trip or two to its database
@@ -62,7 +62,7 @@ class RunReporter:
 
     def _write(self, report: ProgressReport) -> None:
         try:
-            self.out.write(encode(report))
+            self.out.write(message_to_line(report))
             self.out.flush()
         except BrokenPipeError:  # the run is interrupted by a signal, and cleans up
             return

@@ -5,13 +5,13 @@ from typing import Literal
 
 import msgspec
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.chain import (
     ChainStatement,
     content_digest,
     decode_statement,
     of_version,
 )
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.signing import Signed, SigningKey, TrustedKey
 from mediatool_assets.domain.version import Version
 
@@ -68,7 +68,7 @@ class Authenticity:
 
 def authenticity(data: bytes, version: Version, policy: SignaturePolicy) -> Authenticity:
     """Check the metadata file of a version; raises msgspec.MsgspecError if it is not metadata."""
-    metadata = metadata_file.decode(data)
+    metadata = Metadata.from_json(data)
     proof = metadata.proof
     if proof is None:
         return Authenticity("unsigned", f"the metadata of {version} has no signature")

@@ -81,16 +81,6 @@ def decode_statement(signed: Signed) -> ChainStatement:
     return json_documents.decoded(signed.statement.encode(), ChainStatement)
 
 
-def encode(entry: Signed) -> bytes:
-    """The bytes of an entry's object: one line of JSON."""
-    return msgspec.json.encode(entry) + b"\n"
-
-
-def decode(data: bytes) -> Signed:
-    """Read an entry; raises msgspec.MsgspecError."""
-    return json_documents.decoded(data, Signed)
-
-
 def entry_key(number: int) -> str:
     """Where an entry is stored."""
     return f"{CHAIN_PREFIX}{number:08}.json"

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import decoded, pretty
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.schema_changes import SchemaChange
 
 ComparisonVerdict = Literal["same", "different", "unknown"]
@@ -154,7 +154,7 @@ class Summary(msgspec.Struct, frozen=True):
     breaking_schema_changes: int
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class Comparison(msgspec.Struct, JsonDocument, frozen=True):
     """Two versions, table by table. A difference is a finding, not an error.
 
     ``timestamp`` is the time of the comparison. ``verdict`` is ``same`` only if every table was
@@ -209,13 +209,3 @@ def summary(
         tables_not_compared=len({problem.table for problem in errors}),
         breaking_schema_changes=sum(change.severity == "breaking" for change in changes),
     )
-
-
-def encode(comparison: Comparison) -> bytes:
-    """The JSON report, indented for people."""
-    return pretty(comparison)
-
-
-def decode(data: bytes) -> Comparison:
-    """Read a JSON report; raises msgspec.ValidationError on anything else."""
-    return decoded(data, Comparison)

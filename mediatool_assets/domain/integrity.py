@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import decoded, pretty
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.metrics import ChartPoint
 from mediatool_assets.domain.outcome import Figure, Finding, Outcome
 
@@ -84,7 +84,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     defects: tuple[Defect, ...] = ()
 
 
-class Integrity(msgspec.Struct, frozen=True):
+class Integrity(msgspec.Struct, JsonDocument, frozen=True):
     """The report. ``sample`` is the percentage of rows compared by value, null for all rows.
 
     ``lines`` starts with the failed ones, then the unknown ones; ``outcomes`` counts them.
@@ -157,13 +157,3 @@ def referenced(orphans: int, *, declared: bool, expected: int | None) -> Finding
 def percent_of(part: int, whole: int) -> float | None:
     """Percent; None if ``whole`` is 0."""
     return round(100 * part / whole, 4) if whole else None
-
-
-def encode(report: Integrity) -> bytes:
-    """The JSON report, indented for people."""
-    return pretty(report)
-
-
-def decode(data: bytes) -> Integrity:
-    """Read a JSON report; raises msgspec.ValidationError on anything else."""
-    return decoded(data, Integrity)

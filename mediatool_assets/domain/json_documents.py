@@ -1,11 +1,11 @@
 """The JSON documents of the bucket: encoded with indentation, decoded into their type."""
 
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import msgspec
 
-Document = TypeVar("Document")
+Kind = TypeVar("Kind")
 
 _PREPARING = Lock()
 """msgspec 0.22 prepares a type when it is first decoded: two threads at once crash the process."""
@@ -22,15 +22,40 @@ def json_values(value: object) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def decoded(data: bytes, kind: type[Document]) -> Document:
+def decoded(data: bytes, kind: type[Kind]) -> Kind:
     """Read a document; raises msgspec.MsgspecError on anything else, one too deep included."""
     with _PREPARING:
         decoder = _DECODERS.get(kind)
         if decoder is None:
             decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
     try:
-        return cast(Document, decoder.decode(data))
+        return cast(Kind, decoder.decode(data))
     except RecursionError:
         raise msgspec.ValidationError("nested too deeply") from None
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(f"not UTF-8: {error.reason}") from None
+
+
+class JsonDocument:
+    """Base of the stored structs and dataclasses; ``to_json`` and ``from_json`` are inverse."""
+
+    __slots__ = ()
+
+    INDENT: ClassVar[int] = 2
+    """Spaces for each level, for people; 0 writes one line."""
+
+    def to_json(self) -> bytes:
+        """The stored bytes; they end with a newline."""
+        return pretty(self, self.INDENT) if self.INDENT else msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read a document; raises msgspec.MsgspecError on anything else."""
+        return decoded(data, cls).checked()
+
+    def checked(self) -> Self:
+        """The document after reading: kinds add checks, and convert what older releases wrote.
+
+        Raises msgspec.ValidationError.
+        """
+        return self

@@ -4,13 +4,14 @@ It is the root of a hash tree: a block has the SHA-256 of its content, a member 
 blocks, and the archive's digest is the SHA-256 of its manifest.
 """
 
+import builtins
 import hashlib
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import JsonDocument, decoded
 from mediatool_assets.domain.not_carried import NotCarried
 
 FORMAT = "mediatool-archive/2"
@@ -76,7 +77,7 @@ class Exclusion(msgspec.Struct, frozen=True):
     rows: int | None
 
 
-class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
+class Manifest(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
     """The last file of every archive.
 
     ``source`` says where the rows came from (server version, snapshot, or the archive read);
@@ -136,6 +137,23 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         """The fingerprint of each collection's documents."""
         return {name: member.fingerprint for name, member in self.collections().items()}
 
+    def to_json(self) -> builtins.bytes:
+        """The bytes of ``manifest.json``: one line without its newline."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, data: builtins.bytes) -> "Manifest":
+        """Read ``manifest.json``; raises msgspec.MsgspecError if it is malformed or too large."""
+        said = decoded(data, _UnboundedParts)
+        size = sum(map(len, map(bytes, (said.source, said.exclusions, said.warnings))))
+        for what, found, most in (
+            ("source, exclusions and warnings", size, MOST_SAID),
+            ("facts", len(bytes(said.facts)), _MOST_FACTS),
+        ):
+            if found > most:
+                raise msgspec.ValidationError(f"{found} bytes of {what}; at most {most} are read")
+        return super().from_json(data)
+
 
 def digest_of(blocks: Iterable[Block]) -> str:
     """A member's digest: the SHA-256 of a line ``DIGEST ROWS BYTES`` for each of its blocks."""
@@ -166,21 +184,3 @@ def shortened(manifest: Manifest) -> Manifest:
             left = f"and {len(manifest.warnings) - kept} more warnings, which are not kept"
             return msgspec.structs.replace(manifest, warnings=(*manifest.warnings[:kept], left))
     return manifest
-
-
-def encode(manifest: Manifest) -> bytes:
-    """The bytes of ``manifest.json``."""
-    return msgspec.json.encode(manifest)
-
-
-def decode(data: bytes) -> Manifest:
-    """Read ``manifest.json``; raises msgspec.MsgspecError if it is malformed or too large."""
-    said = decoded(data, _UnboundedParts)
-    size = sum(map(len, map(bytes, (said.source, said.exclusions, said.warnings))))
-    for what, found, most in (
-        ("source, exclusions and warnings", size, MOST_SAID),
-        ("facts", len(bytes(said.facts)), _MOST_FACTS),
-    ):
-        if found > most:
-            raise msgspec.ValidationError(f"{found} bytes of {what}; at most {most} are read")
-    return decoded(data, Manifest)

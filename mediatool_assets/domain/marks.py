@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import JsonDocument, decoded
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.version import Version
 
@@ -39,7 +39,7 @@ class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
     withdrawn: str | None = None
 
 
-class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
+class Marks(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
     """All marks; ``promotions`` is the whole history, oldest first."""
 
     notes: dict[str, str] = {}
@@ -126,15 +126,9 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
         promotions = (*self.promotions[:last], withdrawn, *self.promotions[last + 1 :])
         return msgspec.structs.replace(self, promotions=promotions)
 
-
-def encode(marks: Marks) -> bytes:
-    """The bytes of the document, indented for people."""
-    return msgspec.json.format(msgspec.json.encode(marks, order="sorted"), indent=4) + b"\n"
-
-
-def decode(data: bytes) -> Marks:
-    """Read the document; raises msgspec.MsgspecError on anything else."""
-    return decoded(data, Marks)
+    def to_json(self) -> bytes:
+        """The bytes of the document, sorted by name and indented for people."""
+        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=4) + b"\n"
 
 
 def encode_moved(marks: Marks) -> bytes:

@@ -1,12 +1,12 @@
 """The metadata of a version: every field of the storage description, and additional ones."""
 
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from mediatool_assets.domain.json_documents import decoded, pretty
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.signing import Signed
 from mediatool_assets.domain.targets import Targets, VersionArchive
@@ -143,13 +143,15 @@ class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
         return tuple(f"{self.postgres} is restored without {w}" for w in self.postgres_left_out)
 
 
-class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+class Metadata(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
     """One version's metadata file; its presence in the bucket makes the version complete.
 
     ``not_carried`` lists objects of the source that no archive contains. ``row_codec`` says which
     code converts rows on the machine that completed the version; the bytes are the same. ``proof``
     is the version's signed entry in the chain; null if no key was set.
     """
+
+    INDENT: ClassVar = 4
 
     timestamp: str
     export_date: str
@@ -181,6 +183,27 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
             postgres=made.postgres is not None or made.postgres_problem is not None,
         )
 
+    def checked(self) -> "Metadata":
+        """The metadata, whose dump and database must both be there or both be absent.
+
+        A file written before 2026-11-28 is converted to today's fields: its ``size_mb`` was the
+        size of the uncompressed rows, its ``tables_exported`` counted tables with rows.
+        """
+        exports = self.exports
+        if (exports.dump is not None) != self.targets.mongodb:
+            raise msgspec.ValidationError(
+                "it names a MongoDB database without its dump, or a dump without its database"
+            )
+        if exports.raw.uncompressed_mb is not None:
+            return self
+        raw = replace(
+            _resized(exports.raw),
+            tables_exported=len(exports.raw.rows),
+            tables_with_rows=exports.raw.tables_exported,
+        )
+        dump = _resized(exports.dump) if exports.dump is not None else None
+        return replace(self, exports=Exports(raw, _resized(exports.transformed), dump))
+
 
 def megabytes(size: int) -> float:
     """Bytes in units of 10**6, as in the metadata."""
@@ -201,35 +224,6 @@ def instant(moment: datetime, *, exact: bool = False) -> str:
 def in_utc(text: str) -> str:
     """A time that an older release wrote, in the format of ``instant``."""
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
-
-
-def encode(metadata: Metadata) -> bytes:
-    """The bytes of ``{version}.json``, indented for people."""
-    return pretty(metadata, 4)
-
-
-def decode(data: bytes) -> Metadata:
-    """Read ``{version}.json``; raises msgspec.MsgspecError on anything else.
-
-    A file written before 2026-11-28 is converted to today's fields: its ``size_mb`` was the size of
-    the uncompressed rows, its ``tables_exported`` counted tables with rows.
-    """
-    metadata = decoded(data, Metadata)
-    exports = metadata.exports
-    if (exports.dump is not None) != metadata.targets.mongodb:
-        raise msgspec.ValidationError(
-            "it names a MongoDB database without its dump, or a dump without its database"
-        )
-    if exports.raw.uncompressed_mb is not None:
-        return metadata
-    raw = replace(
-        _resized(exports.raw),
-        tables_exported=len(exports.raw.rows),
-        tables_with_rows=exports.raw.tables_exported,
-    )
-    dump = _resized(exports.dump) if exports.dump is not None else None
-    renewed = Exports(raw, _resized(exports.transformed), dump)
-    return replace(metadata, exports=renewed)
 
 
 AnyExport = TypeVar("AnyExport", RawExport, TransformedExport, DumpExport)

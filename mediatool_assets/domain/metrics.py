@@ -6,7 +6,7 @@ import msgspec
 
 from mediatool_assets.domain import model as models
 from mediatool_assets.domain.comparison import Comparison, Figure, NotCompared
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.metadata import Metadata, uncompressed_bytes
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure as FindingFigure
@@ -98,7 +98,7 @@ class ChartPoint(msgspec.Struct, frozen=True):
         return cls(metadata.timestamp, raw.record_count, documents, size, raw.size_bytes)
 
 
-class DailyMetrics(msgspec.Struct, frozen=True):
+class DailyMetrics(msgspec.Struct, JsonDocument, frozen=True):
     """The day's report. The same versions give the same bytes: it does not depend on the clock.
 
     ``previous`` is the complete version before, ``week_before`` the newest one of the same weekday
@@ -114,11 +114,6 @@ class DailyMetrics(msgspec.Struct, frozen=True):
     week_before: MetricsComparison | None
     thresholds: tuple[Threshold, ...]
     history: tuple[ChartPoint, ...]
-
-
-def decode(data: bytes) -> DailyMetrics:
-    """Read a report; raises msgspec.MsgspecError on anything else."""
-    return decoded(data, DailyMetrics)
 
 
 def compared_with(

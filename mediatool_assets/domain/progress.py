@@ -30,12 +30,12 @@ class RunOutcome(msgspec.Struct, frozen=True, tag="outcome"):
 Message = ProgressReport | RunOutcome
 
 
-def encode(message: Message) -> bytes:
+def message_to_line(message: Message) -> bytes:
     """One line."""
     return msgspec.json.encode(message) + b"\n"
 
 
-def decode(line: bytes) -> Message:
+def message_from_line(line: bytes) -> Message:
     """Read one line; raises msgspec.MsgspecError on anything else."""
     message: Message = msgspec.json.decode(line, type=Message)
     return message

@@ -47,11 +47,11 @@ class RegistryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
-def encode(entries: Iterable[RegistryEntry]) -> bytes:
+def registry_to_json(entries: Iterable[RegistryEntry]) -> bytes:
     """The bytes of the registry file, indented for people."""
     return pretty(list(entries), 4)
 
 
-def decode(data: bytes) -> tuple[RegistryEntry, ...]:
+def registry_from_json(data: bytes) -> tuple[RegistryEntry, ...]:
     """Read the registry file; raises msgspec.ValidationError on anything else."""
     return decoded(data, tuple[RegistryEntry, ...])

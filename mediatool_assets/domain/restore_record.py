@@ -2,11 +2,11 @@
 
 import hashlib
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import JsonDocument, decoded
 from mediatool_assets.domain.keys import RESTORES_PREFIX
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import in_utc
@@ -55,13 +55,15 @@ def content_of(manifest: Manifest) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-class RestoreRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class RestoreRecord(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
     """One restore that was executed: ``verified``, or ``failed`` and why.
 
     ``who`` is the account that started it, ``server`` the target host; ``rows`` are rows or
     documents, by table or collection. ``notes`` are the marker's. Kept indefinitely, one small
     object for each.
     """
+
+    INDENT: ClassVar = 0
 
     version: str
     to: RestoreTo
@@ -76,6 +78,10 @@ class RestoreRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     notes: tuple[str, ...] = ()
 
+    def checked(self) -> "RestoreRecord":
+        """The record with its time in today's format."""
+        return msgspec.structs.replace(self, began=in_utc(self.began))
+
 
 def restore_key(version: Version, began: datetime, to: RestoreTo) -> str:
     """The key of the record of a restore: by the version's day, then in order of time."""
@@ -85,14 +91,3 @@ def restore_key(version: Version, began: datetime, to: RestoreTo) -> str:
 def restores_prefix(version: Version) -> str:
     """The prefix of all restore records of a version."""
     return f"{RESTORES_PREFIX}{version.partition}/{version}-"
-
-
-def encode(record: RestoreRecord) -> bytes:
-    """The bytes of the object: one line of JSON."""
-    return msgspec.json.encode(record) + b"\n"
-
-
-def decode(data: bytes) -> RestoreRecord:
-    """Read a restore record; raises msgspec.DecodeError on anything else."""
-    found = decoded(data, RestoreRecord)
-    return msgspec.structs.replace(found, began=in_utc(found.began))

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import ClassVar
 
 import msgspec
 
 from mediatool_assets.domain.gaps import OutsideDependency
-from mediatool_assets.domain.json_documents import decoded, pretty
+from mediatool_assets.domain.json_documents import JsonDocument
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -142,7 +143,7 @@ class Enum(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
 
 
-class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
+class Schema(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
     """The content of ``schema.json``: one PostgreSQL schema or several, tables by name.
 
     With several, ``name`` is a list with commas, and the names of tables, sequences, enums and
@@ -151,6 +152,8 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     servers, which no snapshot covers. ``gaps`` are objects that depend on an object outside of
     these schemas.
     """
+
+    INDENT: ClassVar = 1
 
     name: str
     tables: tuple[Table, ...]
@@ -175,30 +178,23 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
         left out; so are dependencies on objects outside.
         """
         structure = msgspec.structs.replace(self, sequences=(), unpopulated=(), gaps=())
-        return hashlib.sha256(encode(structure)).hexdigest()
+        return hashlib.sha256(structure.to_json()).hexdigest()
+
+    def checked(self) -> "Schema":
+        """The schema, whose tables and columns must have different names, and keys equal sides."""
+        _require_different("table", (table.name for table in self.tables))
+        for table in self.tables:
+            _require_different(f"column of {table.name}", (column.name for column in table.columns))
+            for key in table.foreign_keys:
+                if len(key.columns) != len(key.target_columns):
+                    problem = f"a foreign key of {table.name} has {len(key.columns)} columns for "
+                    raise msgspec.ValidationError(f"{problem}{len(key.target_columns)}")
+        return self
 
 
 def namespaces(schema: str) -> tuple[str, ...]:
     """The PostgreSQL schemas in a ``Schema.name``: one, or a list with commas."""
     return tuple(name for part in schema.split(",") if (name := part.strip()))
-
-
-def encode(schema: Schema) -> bytes:
-    """The bytes of ``schema.json``: stable for equal schemas."""
-    return pretty(schema, 1)
-
-
-def decode(data: bytes) -> Schema:
-    """Read ``schema.json``; raises msgspec.MsgspecError on anything else."""
-    schema = decoded(data, Schema)
-    _require_different("table", (table.name for table in schema.tables))
-    for table in schema.tables:
-        _require_different(f"column of {table.name}", (column.name for column in table.columns))
-        for key in table.foreign_keys:
-            if len(key.columns) != len(key.target_columns):
-                problem = f"a foreign key of {table.name} has {len(key.columns)} columns for "
-                raise msgspec.ValidationError(f"{problem}{len(key.target_columns)}")
-    return schema
 
 
 _LONGEST_NAME = 1024  # characters; PostgreSQL's have 63 bytes, plus those of their schema

@@ -8,15 +8,20 @@ import binascii
 import hashlib
 from dataclasses import dataclass, field
 from datetime import date
+from typing import ClassVar
 
 import msgspec
+
+from mediatool_assets.domain.json_documents import JsonDocument
 
 _SECRET, _PUBLIC = "ed25519-secret:", "ed25519:"
 _KEY_BYTES = 32
 
 
-class Signed(msgspec.Struct, frozen=True):
+class Signed(msgspec.Struct, JsonDocument, frozen=True):
     """The exact text of a statement, the id of the signing key, and the signature in base64."""
+
+    INDENT: ClassVar = 0
 
     statement: str
     key: str

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
 from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.keys import VERDICTS_PREFIX
 from mediatool_assets.domain.metadata import in_utc
 from mediatool_assets.domain.outcome import Outcome, worst
@@ -38,6 +38,7 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Verdict(
     msgspec.Struct,
+    JsonDocument,
     frozen=True,
     omit_defaults=True,
     rename={"outcome": "verdict"},  # in the stored JSON
@@ -47,6 +48,8 @@ class Verdict(
     ``authenticity`` says who made the version, if known.
     """
 
+    INDENT: ClassVar = 0
+
     version: str
     at: str
     seconds: float
@@ -54,6 +57,14 @@ class Verdict(
     checks: tuple[Check, ...]
     sample: float | None = None
     authenticity: str = ""
+
+    def checked(self) -> "Verdict":
+        """The verdict, whose sample and time must be possible, with its time in today's format."""
+        try:
+            DailySample(self.sample, datetime.fromisoformat(self.at).date())
+        except (ValueError, OverflowError, Misuse) as error:
+            raise msgspec.ValidationError(str(error)) from error
+        return msgspec.structs.replace(self, at=in_utc(self.at))
 
 
 def judged(checks: Iterable[Check]) -> Outcome:
@@ -95,21 +106,6 @@ def verdict_key(version: Version, verdict: Verdict) -> str:
 def verdicts_prefix(version: Version) -> str:
     """The prefix of all verdicts on a version."""
     return f"{VERDICTS_PREFIX}{version.partition}/{version}-"
-
-
-def encode(verdict: Verdict) -> bytes:
-    """The bytes of the object: one line of JSON."""
-    return msgspec.json.encode(verdict) + b"\n"
-
-
-def decode(data: bytes) -> Verdict:
-    """Read a verdict; raises msgspec.DecodeError on anything else."""
-    found = decoded(data, Verdict)
-    try:
-        DailySample(found.sample, datetime.fromisoformat(found.at).date())
-    except (ValueError, OverflowError, Misuse) as error:
-        raise msgspec.ValidationError(str(error)) from error
-    return msgspec.structs.replace(found, at=in_utc(found.at))
 
 
 def unreadable(key: str) -> Verdict:

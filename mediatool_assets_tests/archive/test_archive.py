@@ -68,7 +68,7 @@ def test_python_reads_it(tables: dict[str, list[bytes]], files: dict[str, bytes]
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
         found = {m.name: tar.extractfile(m).read() for m in tar}  # type: ignore[union-attr]  # files only
     expected = {f"{t}.ndjson": b"".join(r + b"\n" for r in rows) for t, rows in tables.items()}
-    expected |= files | {"manifest.json": manifests.encode(manifest)}
+    expected |= files | {"manifest.json": manifest.to_json()}
     assert list(found) == [f"{VERSION}/{name}" for name in expected]
     assert list(found.values()) == list(expected.values())
 
@@ -219,7 +219,7 @@ def test_a_small_archive_is_read_at_once() -> None:
     assert ArchiveReader(source).member("t.ndjson").rows == 300
     assert source.reads == [(0, len(DATA))]
     start = 1000
-    packed = compress(manifests.encode(Manifest(manifests.FORMAT, "raw", str(VERSION), ())))
+    packed = compress(Manifest(manifests.FORMAT, "raw", str(VERSION), ()).to_json())
     for more, reads in ((0, 1), (1, 2)):
         room = (1 << 18) - len(packed) - FOOTER_BYTES + more
         end = packed + bytes(room) + footer(start, len(packed))
@@ -317,7 +317,7 @@ def test_8_mib_are_fetched_at_once(lengths: list[int], fetched: int) -> None:
         (b"no json", "manifest cannot be read"),
         (b"\xff\xfe", "manifest cannot be read"),
         (
-            manifests.encode(Manifest("mediatool-archive/9", "raw", str(VERSION), ())),
+            Manifest("mediatool-archive/9", "raw", str(VERSION), ()).to_json(),
             "mediatool-archive/9",
         ),
     ],

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain import comparison as comparisons
-from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain.comparison import Comparison
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
@@ -49,7 +48,7 @@ def test_json_report_keeps_the_earlier_fields(mediatool: Run, words: Words, nowh
     details = report["details"]["users"]
     assert details.keys() >= EARLIER
     assert details["field_changes"] == {"score": 1}
-    assert comparisons.encode(comparisons.decode(data)) == data
+    assert Comparison.from_json(data).to_json() == data
 
 
 def test_json_option_prints_the_report(mediatool: Run, words: Words, nowhere: Path) -> None:
@@ -162,7 +161,7 @@ def test_versions_in_the_bucket_are_compared(
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
     for version, scores in ((ONE, (1, 2)), (TWO, (1, 3, 5))):
         raw_archive(objects, {USERS: _rows(*scores)}, version=version)
-        objects.put(metadata_key(version), metadata_file.encode(example(str(version))))
+        objects.put(metadata_key(version), example(str(version)).to_json())
     fetched = archive(nowhere, ONE, {USERS: _rows(1, 2)})
     for one, other in ((str(ONE), str(TWO)), (fetched.path, str(TWO)), (fetched.path, str(ONE))):
         words = ("--version1", one, "--version2", other, "--output", "r.json")

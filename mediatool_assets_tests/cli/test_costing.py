@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.flows.bucket import SHIPPED_PRICES
-from mediatool_assets.flows.costs.inventory_files import decode, encode
+from mediatool_assets.flows.costs.inventory_files import (
+    inventory_from_parquet,
+    inventory_to_parquet,
+)
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
@@ -18,13 +21,13 @@ from mediatool_assets_tests.made_up_year import year
 def kept(nowhere: Path) -> Path:
     """The made-up year as it would have been kept."""
     path = nowhere / "2026-06-30.parquet"
-    path.write_bytes(encode(year()))
+    path.write_bytes(inventory_to_parquet(year()))
     return path
 
 
 def test_what_is_kept_comes_back(kept: Path) -> None:
     """Items, rules and all, from the file alone."""
-    assert decode(kept.read_bytes(), "kept") == year()
+    assert inventory_from_parquet(kept.read_bytes(), "kept") == year()
 
 
 def test_a_made_up_year(mediatool: Run, kept: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
     OLD_MARKS_KEY,
@@ -40,7 +39,7 @@ def bucket(
     for name in (OLD, NEW):
         version = Version.parse(name)
         objects.put(archive_key("raw", version), b"archive")
-        objects.put(metadata_key(version), metadata_file.encode(example(name)))
+        objects.put(metadata_key(version), example(name).to_json())
         documents.begin(mongodb_database(version), "one")
         documents.mark(mongodb_database(version), "one", {"_id": name, "archive": "x"})
     objects.put(archive_key("raw", Version.parse(BAD)), b"archive")

@@ -14,7 +14,6 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
-from mediatool_assets.domain.metadata import encode
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
@@ -63,7 +62,7 @@ class Shelf:
         )
         self.objects.put(archive_key(kind, VERSION), data)
         whole = msgspec.structs.replace(found, exports=exports)
-        self.objects.put(metadata_key(VERSION), encode(whole))
+        self.objects.put(metadata_key(VERSION), whole.to_json())
 
     def clear(self) -> None:
         """Take away all that is there."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain import integrity as reports
+from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
@@ -72,7 +72,7 @@ def test_a_sound_version_exits_with_0(mediatool: Run, version: str, tmp_path: Pa
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"Data integrity of {version}: passed\n")
     assert page.read_text("utf-8").startswith("<!doctype html>")
-    report = reports.decode(mediatool("integrity", version, "--json").out.encode())
+    report = Integrity.from_json(mediatool("integrity", version, "--json").out.encode())
     assert (report.verdict, report.sample) == ("passed", None)
     sampled = mediatool("integrity", version, "--sample", "50", "--format", "markdown")
     assert sampled.code == 0

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.keys import AS_DESCRIBED, MARKS_KEY, REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.settings import Settings
@@ -39,7 +38,7 @@ def three(
         for key in marks.keys_of(version, AS_DESCRIBED)[1:]:
             objects.put(key, b"archive")
         metadata = msgspec.structs.replace(example(name), purpose=purpose)
-        objects.put(metadata_key(version), metadata_file.encode(metadata))
+        objects.put(metadata_key(version), metadata.to_json())
     for name in (OLD, NEW):
         database = mongodb_database(Version.parse(name))
         documents.begin(database, "one")

@@ -24,7 +24,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mediatool_assets.cli.main import COMMANDS, app, main
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.settings import DECLARED, Settings
 from mediatool_assets.domain.urls import Url
@@ -200,7 +199,7 @@ def one_version(
     }
     for name, value in (stack.environment | own).items():
         monkeypatch.setenv(name, value)
-    objects.put(metadata_key(Version.parse(V)), metadata_file.encode(metadata_example(V)))
+    objects.put(metadata_key(Version.parse(V)), metadata_example(V).to_json())
     opened = MongoDocuments.of
 
     def impatient(settings: Settings, other: str | None = None) -> MongoDocuments:

@@ -13,9 +13,7 @@ from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.cli.main import main
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain import restore_record as restored_file
 from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, archive_key, metadata_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import (
@@ -102,7 +100,7 @@ def _complete(
         seconds={"export": 1.5},
         warnings=("users: 1 lookup finds nothing",),
     )
-    objects.put(metadata_key(version), metadata_file.encode(metadata))
+    objects.put(metadata_key(version), metadata.to_json())
     return RegistryEntry.of(metadata)
 
 
@@ -120,7 +118,7 @@ def _fill(objects: S3Objects, scratch: Path) -> None:
         _complete(objects, Version.parse(OLD), "daily_backup", scratch),
         _complete(objects, Version.parse(NEW), "testing", scratch),
     ]
-    objects.put(REGISTRY_KEY, registry_file.encode(entries))
+    objects.put(REGISTRY_KEY, registry_file.registry_to_json(entries))
 
 
 @pytest.fixture
@@ -254,7 +252,7 @@ def test_show_tells_verdict_and_last_restore(mediatool: Run, own: S3Objects) -> 
     began = "2025-06-29T05:00:00+00:00"
     evidence = RestoreRecord(OLD, "mongodb", "drill", "server:1", "ops", began, 12.5, "verified")
     key = restore_key(Version.parse(OLD), datetime.fromisoformat(began), "mongodb")
-    own.put(key, restored_file.encode(evidence))
+    own.put(key, evidence.to_json())
     lines = mediatool("show", OLD).out.splitlines()
     assert "verified     passed, 5 % of it, 2025-06-30T04:00:00Z" in lines
     assert "restored     verified, mongodb server:1/drill in 12.5 s, 2025-06-29T05:00:00Z" in lines

@@ -10,7 +10,7 @@ import pytest
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX, last
-from mediatool_assets.flows.costs.inventory_files import INVENTORY_PREFIX, decode
+from mediatool_assets.flows.costs.inventory_files import INVENTORY_PREFIX, inventory_from_parquet
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import today
 from mediatool_assets_tests.json_schemas import faults
@@ -87,7 +87,7 @@ def test_the_records() -> None:
         ]
         or day != today()
     )  # midnight passed between runs
-    inventory = decode(objects.get(f"{INVENTORY_PREFIX}{day}.parquet")[0], day)
+    inventory = inventory_from_parquet(objects.get(f"{INVENTORY_PREFIX}{day}.parquet")[0], day)
     assert inventory.taken <= datetime.now(UTC)
     assert "comparison-reports/x.json" in {item.key for item in inventory.items}
     assert json.loads(objects.get(f"{folder}/costs/{day}.json")[0])["bucket"] == objects.bucket

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain import integrity as reports
+from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.keys import report_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
@@ -38,7 +38,7 @@ def test_a_good_day_is_intact(day: Day, newest: Version, bucket_objects: ObjectS
     """JSON and HTML lie under the day, the UI has the Markdown, and every store was there."""
     data, _ = bucket_objects.get(report_key("data-integrity-report", day.partition))
     page, _ = bucket_objects.get(report_key("data-integrity-report", day.partition, "html"))
-    report = reports.decode(data)
+    report = Integrity.from_json(data)
     assert (report.version, report.verdict) == (str(newest), "passed")
     stores = {line.thing for line in report.lines if line.area == "stores"}
     assert stores == {"raw", "transformed", "dump", "mongodb", "postgres"}

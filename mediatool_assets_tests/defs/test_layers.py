@@ -136,7 +136,7 @@ def test_the_metadata_tells_what_was_asked_and_how_long_it_took(
     assert (metadata.purpose, metadata.notes) == ("daily_backup", "before the migration")
     assert {"dump", "export", "load", "transform"} <= metadata.seconds.keys()
     assert {"check_raw", "check_transformed", "check_mongodb"} <= metadata.seconds.keys()
-    entries = registry.decode(local_registry.read_bytes())
+    entries = registry.registry_from_json(local_registry.read_bytes())
     assert str(day.version) in [entry.version for entry in entries]
 
 

@@ -227,7 +227,7 @@ def made(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mad
             every.versions[targets] = Version.parse(run.tags["mediatool/version"])
             every.results[targets] = result
             report, _ = objects.get(report_key("data-integrity-report", today()))
-            every.reports[targets] = integrity_file.decode(report)
+            every.reports[targets] = integrity_file.Integrity.from_json(report)
         yield every
 
 

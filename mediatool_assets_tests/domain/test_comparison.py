@@ -10,8 +10,6 @@ from mediatool_assets.domain.comparison import (
     NotCompared,
     Summary,
     TableComparison,
-    decode,
-    encode,
     percent,
     summary,
     verdict,
@@ -97,4 +95,4 @@ def test_what_is_damaged_is_told_from_what_is_not_there() -> None:
         summary({}, (), (PROBLEM, damaged), (1, 2)), {}, (), (PROBLEM, damaged), {},
     )  # fmt: skip
     assert found.damaged == (damaged,)
-    assert decode(encode(found)) == found
+    assert Comparison.from_json(found.to_json()) == found

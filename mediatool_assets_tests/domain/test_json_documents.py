@@ -7,42 +7,41 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from mediatool_assets.domain import (
-    comparison,
-    integrity,
-    manifest,
-    marks,
-    metadata,
-    metrics,
-    registry,
-    restore_record,
-    schema,
-    verdict,
-)
+from mediatool_assets.domain.bucket.drift import PostureRecord
+from mediatool_assets.domain.comparison import Comparison
+from mediatool_assets.domain.costs.report import Costs
+from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.json_documents import decoded, pretty
-from mediatool_assets.flows.bucket import posture
-from mediatool_assets.flows.costs import report as costs
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.marks import Marks
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.metrics import DailyMetrics
+from mediatool_assets.domain.registry import registry_from_json
+from mediatool_assets.domain.restore_record import RestoreRecord
+from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.signing import Signed
+from mediatool_assets.domain.verdict import Verdict
+from mediatool_assets.flows.sanitize.report import Report
 
 DECODERS: list[Callable[[bytes], object]] = [
-    module.decode
-    for module in (
-        comparison,
-        costs,
-        integrity,
-        manifest,
-        marks,
-        metadata,
-        metrics,
-        posture,
-        registry,
-        restore_record,
-        schema,
-        verdict,
-    )
+    Comparison.from_json,
+    Costs.from_json,
+    Integrity.from_json,
+    Manifest.from_json,
+    Marks.from_json,
+    Metadata.from_json,
+    DailyMetrics.from_json,
+    PostureRecord.from_json,
+    Report.from_json,
+    RestoreRecord.from_json,
+    Schema.from_json,
+    Signed.from_json,
+    Verdict.from_json,
+    registry_from_json,
 ]
 
 
-@pytest.mark.parametrize("decode", DECODERS, ids=lambda decode: decode.__module__)
+@pytest.mark.parametrize("decode", DECODERS, ids=lambda decode: decode.__qualname__)
 @pytest.mark.parametrize(
     "damage",
     [

@@ -6,7 +6,6 @@ from datetime import date
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import (
     Authenticity,
     SignaturePolicy,
@@ -145,12 +144,12 @@ def test_who_is_refused(
 def test_a_version_and_its_signature() -> None:
     """Who signed it is told from the trusted keys; what differs from the statement is forged."""
     plain = example(str(VERSION))
-    statement = of_version(plain, content_digest(metadata_file.encode(plain)), 3, "before")
+    statement = of_version(plain, content_digest(plain.to_json()), 3, "before")
     made = plain.databases_created
     assert statement.databases == (made.postgres, made.mongodb)
     signed = msgspec.structs.replace(plain, proof=KEY.sign(encode_statement(statement)))
-    data = metadata_file.encode(signed)
-    assert authenticity(metadata_file.encode(plain), VERSION, TRUST).status == "unsigned"
+    data = signed.to_json()
+    assert authenticity(plain.to_json(), VERSION, TRUST).status == "unsigned"
     assert authenticity(data, VERSION, SignaturePolicy()).status == "signed"
     found = authenticity(data, VERSION, TRUST)
     assert (found.status, found.statement) == ("signed and trusted", statement)
@@ -161,13 +160,13 @@ def test_a_version_and_its_signature() -> None:
     ):
         trust = SignaturePolicy((TrustedKey(KEY.public, *days),))
         assert authenticity(data, VERSION, trust).status == status
-    changed = metadata_file.encode(msgspec.structs.replace(signed, notes="other"))
+    changed = msgspec.structs.replace(signed, notes="other").to_json()
     assert str(authenticity(changed, VERSION, TRUST)).endswith("was signed: metadata")
     other = authenticity(data, Version.parse("20250622-143000"), TRUST)
     assert other.status == "forged"
     assert other.reason.endswith("was signed: it belongs to version 20250621-143000")
     for proof in (KEY.sign("{}"), msgspec.structs.replace(KEY.sign("{}"), statement="[]")):
-        wrong = metadata_file.encode(msgspec.structs.replace(plain, proof=proof))
+        wrong = msgspec.structs.replace(plain, proof=proof).to_json()
         assert authenticity(wrong, VERSION, TRUST).status == "forged"
 
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.targets import Targets
 from mediatool_assets_tests.metadata_examples import example
@@ -66,7 +66,7 @@ def test_what_a_version_is_complete_with() -> None:
 
 def _without(*, dump: bool, mongodb: bool) -> bytes:
     """A metadata file that leaves one of these out, or both."""
-    whole = msgspec.json.decode(metadata_file.encode(example()))
+    whole = msgspec.json.decode(example().to_json())
     if dump:
         del whole["exports"]["dump"]
     if mongodb:
@@ -76,13 +76,13 @@ def _without(*, dump: bool, mongodb: bool) -> bytes:
 
 def test_metadata_without_mongodb_is_read_and_written() -> None:
     """It names neither database nor dump, and says so of itself."""
-    found = metadata_file.decode(_without(dump=True, mongodb=True))
+    found = Metadata.from_json(_without(dump=True, mongodb=True))
     assert found.targets == Targets(mongodb=False, postgres=True)
     assert [*found.exports.by_archive] == ["raw", "transformed"]
     assert found.exports.size_bytes == sum(e.size_bytes for e in found.exports.by_archive.values())
-    again = msgspec.json.decode(metadata_file.encode(found))
+    again = msgspec.json.decode(found.to_json())
     assert "dump" not in again["exports"]
-    assert metadata_file.decode(metadata_file.encode(found)) == found
+    assert Metadata.from_json(found.to_json()) == found
 
 
 @pytest.mark.parametrize("missing", ["dump", "mongodb"])
@@ -90,4 +90,4 @@ def test_metadata_with_half_of_mongodb_is_damaged(missing: str) -> None:
     """A database without its dump, or a dump without its database, is no version that was made."""
     data = _without(dump=missing == "dump", mongodb=missing == "mongodb")
     with pytest.raises(msgspec.ValidationError, match="without its"):
-        metadata_file.decode(data)
+        Metadata.from_json(data)

@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
@@ -71,7 +71,7 @@ def _restore(reader: ArchiveReader, url: Url, script: Path) -> None:
     script.write_bytes(reader.read_file("schema.sql"))
     psql = [str(binaries() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
     subprocess.run([*psql, f"--file={script}", "--output=/dev/null", url.reveal()], check=True)
-    schema = schemas.decode(reader.read_file("schema.json"))
+    schema = Schema.from_json(reader.read_file("schema.json"))
     with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # keys in any order
         for table in schema.tables:

@@ -279,10 +279,10 @@ def test_a_record_of_before_has_todays_outcomes() -> None:
     """A control that passed as ``pass`` yesterday has not drifted when it has ``passed`` today."""
     controls = [{"name": n, "verdict": v, "says": "so"} for n, v in (("a", "pass"), ("b", "fail"))]
     document = {"bucket": "b", "taken": "2026-11-27T03:30:00Z", "controls": controls}
-    found = posture.decode(json.dumps(document).encode())
+    found = PostureRecord.from_json(json.dumps(document).encode())
     assert [control.verdict for control in found.controls] == ["passed", "failed"]
     with pytest.raises(msgspec.ValidationError):
-        posture.decode(b'{"bucket": "b", "taken": "", "controls": [{"verdict": []}]}')
+        PostureRecord.from_json(b'{"bucket": "b", "taken": "", "controls": [{"verdict": []}]}')
 
 
 def test_what_did_not_pass_comes_first() -> None:

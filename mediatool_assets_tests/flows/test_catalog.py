@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metadata, registry
+from mediatool_assets.domain import registry
 from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.errors import DamagedInput, MediatoolError, NotAuthentic, NotFound
 from mediatool_assets.domain.keys import (
@@ -19,7 +19,7 @@ from mediatool_assets.domain.keys import (
     archive_key,
     metadata_key,
 )
-from mediatool_assets.domain.marks import Marks, encode
+from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import RecordedSource
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.registry import RegistryEntry
@@ -63,7 +63,7 @@ def objects(tmp_path: Path) -> Watched:
 
 def complete(objects: DirectoryObjects, version: str) -> None:
     """Write a version's metadata file, which makes it complete."""
-    objects.put(metadata_key(Version.parse(version)), metadata.encode(example(version)))
+    objects.put(metadata_key(Version.parse(version)), example(version).to_json())
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_the_registry_is_held_against_the_metadata(objects: Watched) -> None:
     first, *others = (RegistryEntry.of(example(version)) for version in VERSIONS)
     first = msgspec.structs.replace(first, notes="as the file says")
     gone = RegistryEntry.of(example("20240101-000000"))
-    objects.put(REGISTRY_KEY, registry.encode((gone, first)), replacing=etag)
+    objects.put(REGISTRY_KEY, registry.registry_to_json((gone, first)), replacing=etag)
     assert catalog.registry(objects) == (first, *others)
     assert objects.listed == [METADATA_PREFIX]
 
@@ -192,7 +192,7 @@ def test_the_registry_has_the_marks_of_today(
     plain = tuple(RegistryEntry.of(example(version)) for version in VERSIONS)
     version = Version.parse(VERSIONS[1])
     marks = Marks().promoting(version, version.moment, "ann")
-    objects.put(MARKS_KEY, encode(marks))
+    objects.put(MARKS_KEY, marks.to_json())
     assert catalog.registry(objects) == tuple(entry.marked(marks) for entry in plain)
     assert catalog.registry(objects) != plain
     objects.put(MARKS_KEY, b"[", replacing=objects.get(MARKS_KEY)[1])
@@ -249,7 +249,7 @@ def test_the_versions_before_one_are_of_its_source(tmp_path: Path) -> None:
     sources = [RecordedSource("postgres", "server", None, database=name) for name in names]
     for version, source in zip(VERSIONS[:3], sources, strict=True):
         of_source = msgspec.structs.replace(example(version), source=source)
-        objects.put(metadata_key(Version.parse(version)), metadata.encode(of_source))
+        objects.put(metadata_key(Version.parse(version)), of_source.to_json())
     last, other = Version.parse(VERSIONS[2]), SourceIdentity.of(sources[1])
     for named, expected in ((None, VERSIONS[:1]), (other, VERSIONS[1:2])):
         found = catalog.versions_before(objects, last, 2, named)
@@ -294,7 +294,7 @@ def test_with_keys_the_raw_archive_is_the_signed_one(objects: Watched) -> None:
     version = Version.parse("20250801-020000")
     proof = append_version(trusting, KEY, example(str(version)))
     signed = msgspec.structs.replace(example(str(version)), proof=proof)
-    trusting.put(metadata_key(version), metadata.encode(signed))
+    trusting.put(metadata_key(version), signed.to_json())
     assert catalog.read(trusting, version) == signed
     with pytest.raises(MediatoolError, match=r"20250801-020000-raw\.tar\.gz"):
         catalog.raw_archive(trusting, version)

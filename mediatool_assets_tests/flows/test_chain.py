@@ -11,14 +11,12 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.chain import (
     BEGINNING,
     ChainStatement,
     Checkpoint,
     content_digest,
-    encode,
     encode_statement,
     entry_key,
     number_of,
@@ -57,7 +55,7 @@ def add(objects: ObjectStore, version: Version, key: SigningKey | None = KEY) ->
     if key is not None:
         proof = append_version(objects, key, metadata)
         metadata = msgspec.structs.replace(metadata, proof=proof)
-    objects.put(metadata_key(version), metadata_file.encode(metadata))
+    objects.put(metadata_key(version), metadata.to_json())
 
 
 @pytest.fixture
@@ -99,7 +97,7 @@ def test_the_metadata_carries_its_checkpoint(tmp_path: Path) -> None:
     """So that whatever records the metadata elsewhere, as Dagster does, has one."""
     objects = DirectoryObjects(tmp_path)
     add(objects, FIRST)
-    metadata = metadata_file.decode(objects.get(metadata_key(FIRST))[0])
+    metadata = Metadata.from_json(objects.get(metadata_key(FIRST))[0])
     assert checkpoint_of(metadata) == newest(objects)
     assert checkpoint_of(example(str(FIRST))) is None
     assert newest(DirectoryObjects(tmp_path / "empty")) == BEGINNING
@@ -130,7 +128,7 @@ def reborn(objects: DirectoryObjects) -> None:
     """A deleted version is there again, as it was signed."""
     data, _ = objects.get(entry_key(2))
     proof = msgspec.json.decode(data)
-    metadata = msgspec.json.decode(metadata_file.encode(example(str(named(2)))))
+    metadata = msgspec.json.decode(example(str(named(2))).to_json())
     put(objects, metadata_key(named(2)), msgspec.json.encode(metadata | {"proof": proof}))
 
 
@@ -142,7 +140,7 @@ def edited(objects: DirectoryObjects) -> None:
 
 def stripped(objects: DirectoryObjects) -> None:
     """The signature was taken away."""
-    put(objects, metadata_key(named(4)), metadata_file.encode(example(str(named(4)))))
+    put(objects, metadata_key(named(4)), example(str(named(4))).to_json())
 
 
 def swapped(objects: DirectoryObjects) -> None:
@@ -216,7 +214,7 @@ def test_a_cut_end_is_found_by_a_checkpoint(chain: DirectoryObjects) -> None:
 
 def _signed_again(objects: DirectoryObjects, day: int) -> bytes:
     proof = msgspec.json.decode(objects.get(entry_key(day))[0])
-    metadata = msgspec.json.decode(metadata_file.encode(example(str(named(day)))))
+    metadata = msgspec.json.decode(example(str(named(day))).to_json())
     return msgspec.json.encode(metadata | {"proof": proof})
 
 
@@ -243,7 +241,7 @@ def test_a_first_entry_that_follows_another_is_told(tmp_path: Path) -> None:
     """Signed with a stolen key, after the beginning was cut off."""
     objects = DirectoryObjects(tmp_path, signature_policy=TRUST)
     statement = ChainStatement("deletion", 1, "0" * 64, str(FIRST), reason="old")
-    objects.put(entry_key(1), encode(KEY.sign(encode_statement(statement))))
+    objects.put(entry_key(1), KEY.sign(encode_statement(statement)).to_json())
     assert check(objects).findings == [
         f"entry 1 ({FIRST}) is not the first one: the beginning was cut off"
     ]
@@ -353,12 +351,12 @@ def test_a_thousand_versions_cost_two_requests_each(tmp_path: Path) -> None:
     last = BEGINNING
     for number in range(1, 1001):
         metadata = example(str(named(number)))
-        content = content_digest(metadata_file.encode(metadata))
+        content = content_digest(metadata.to_json())
         signed = KEY.sign(encode_statement(of_version(metadata, content, number, last.digest)))
-        last = Checkpoint.of(number, encode(signed))
-        published = metadata_file.encode(msgspec.structs.replace(metadata, proof=signed))
+        last = Checkpoint.of(number, signed.to_json())
+        published = msgspec.structs.replace(metadata, proof=signed).to_json()
         for key, data in (
-            (entry_key(number), encode(signed)),
+            (entry_key(number), signed.to_json()),
             (metadata_key(named(number)), published),
         ):
             path = tmp_path / "objects" / key

@@ -11,7 +11,6 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.domain.expectations import Bounds
@@ -91,7 +90,7 @@ def earlier(
         ),
     )
     made = msgspec.structs.replace(made, exports=exports)
-    objects.put(metadata_key(version), metadata_file.encode(made))
+    objects.put(metadata_key(version), made.to_json())
 
 
 def damage(objects: DirectoryObjects, kind: Kind, version: Version = VERSION) -> None:
@@ -148,7 +147,7 @@ def test_a_damaged_byte_in_the_raw_archive(bucket_twin: DirectoryObjects) -> Non
         return [found[name].outcome for name in ("accounts", "reps")]
 
     assert outcomes() == ["passed", "passed"]
-    bucket_twin.put(metadata_key(VERSION), metadata_file.encode(example(str(VERSION))))
+    bucket_twin.put(metadata_key(VERSION), example(str(VERSION)).to_json())
     assert outcomes() == ["failed", "passed"]
 
 
@@ -407,7 +406,7 @@ def test_a_store_that_does_not_answer_has_passed_nothing(
 ) -> None:
     """Every check that needs it is unknown, and says why."""
     silent = Silent(tmp_path)
-    silent.put(metadata_key(VERSION), metadata_file.encode(example(str(VERSION))))
+    silent.put(metadata_key(VERSION), example(str(VERSION)).to_json())
     found = [
         *raw_counted(silent, VERSION, ["accounts"], WORKERS).values(),
         *raw_as_usual(silent, VERSION, ["accounts"], {}).values(),

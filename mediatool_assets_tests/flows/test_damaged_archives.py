@@ -19,7 +19,6 @@ import pytest
 
 from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.metadata import encode
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.targets import VersionArchive
@@ -64,7 +63,7 @@ class Shelf:
     def put(self, kind: VersionArchive, data: bytes, *, vouched: bool) -> None:
         """Replace an archive, and if ``vouched`` what the metadata has of it."""
         self._write(archive_key(kind, VERSION), data)
-        said = json.loads(encode(example(str(VERSION))))
+        said = json.loads(example(str(VERSION)).to_json())
         for each in KINDS:
             of = data if each == kind and vouched else self.originals[each]
             said["exports"][each] |= _facts(of)

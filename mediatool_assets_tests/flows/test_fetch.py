@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import BadArchive, NotFound, Refused
 from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.settings import Settings
@@ -138,6 +137,6 @@ def _sign(objects: DirectoryObjects, data: bytes) -> None:
     metadata = catalog.read(objects, VERSION)
     raw = msgspec.structs.replace(metadata.exports.raw, sha256=hashlib.sha256(data).hexdigest())
     exports = msgspec.structs.replace(metadata.exports, raw=raw)
-    changed = metadata_file.encode(msgspec.structs.replace(metadata, exports=exports))
+    changed = msgspec.structs.replace(metadata, exports=exports).to_json()
     key = metadata_key(VERSION)
     objects.put(key, changed, replacing=objects.open(key).etag)

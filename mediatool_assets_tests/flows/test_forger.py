@@ -16,7 +16,6 @@ import pytest
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.archive.spool import spool_documents, spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
 from mediatool_assets.domain.chain import content_digest, encode_statement, of_version
 from mediatool_assets.domain.errors import DamagedInput, NotAuthentic, Refused
@@ -125,14 +124,14 @@ class Forger:
 
     def publish(self, metadata: Metadata, version: Version) -> None:
         """Write metadata as that of a version."""
-        self.replace(metadata_key(version), metadata_file.encode(metadata))
+        self.replace(metadata_key(version), metadata.to_json())
 
     def sign(self, key: SigningKey, version: Version = ONE) -> None:
         """Sign the metadata as it is with a key of the forger's own."""
         metadata = msgspec.structs.replace(
             catalog.read_unauthenticated(self.objects, version)[0], proof=None
         )
-        content = content_digest(metadata_file.encode(metadata))
+        content = content_digest(metadata.to_json())
         statement = encode_statement(of_version(metadata, content, 1, ""))
         self.publish(msgspec.structs.replace(metadata, proof=key.sign(statement)), version)
 

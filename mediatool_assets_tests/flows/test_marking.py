@@ -13,8 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain import marks as marks_file
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import DamagedInput, NotFound, Refused, Unreachable
 from mediatool_assets.domain.keys import AS_DESCRIBED, MARKS_KEY, REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.marks import Marks
@@ -38,7 +36,7 @@ def complete(objects: ObjectStore, version: Version, purpose: Purpose = "daily_b
     metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
     for key in marks.keys_of(version, AS_DESCRIBED)[1:]:
         objects.put(key, b"archive")
-    objects.put(metadata_key(version), metadata_file.encode(metadata))
+    objects.put(metadata_key(version), metadata.to_json())
 
 
 @pytest.fixture
@@ -371,4 +369,4 @@ def test_marks_against_a_stack(steps: list[tuple[str, Version]]) -> None:
         assert (set(found.pinned), found.notes) == (pins, notes)
         protected = {str(v) for v in VERSIONS if found.protection(v) is not None}
         assert protected == pins | set(stack[-2:])
-        assert marks_file.decode(marks_file.encode(found)) == found
+        assert Marks.from_json(found.to_json()) == found

@@ -8,11 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metrics
 from mediatool_assets.domain.comparison import Figure
 from mediatool_assets.domain.errors import BadArchive, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key, comparison_key, report_key
-from mediatool_assets.domain.metrics import KeyColumn, TableMetrics
+from mediatool_assets.domain.metrics import DailyMetrics, KeyColumn, TableMetrics
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
@@ -222,7 +221,7 @@ def test_reports_are_decoded_as_they_were_encoded(
     complete(bucket_twin, "20250620-020000", {USERS: users("a", "b")})
     version = complete(bucket_twin, "20250621-020000", {USERS: users("a", "<b>")})
     report = daily(bucket_twin, tmp_path / "scratch", version).metrics
-    assert metrics.decode(msgspec.json.encode(report)) == report
+    assert DailyMetrics.from_json(msgspec.json.encode(report)) == report
     figures = written(report).figures
     assert (figures["rows_changed"], figures["previous"]) == (1, "20250620-020000")
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain import marks as marks_file
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, Refused, Unreachable
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
@@ -45,9 +43,9 @@ MARKED = (
 def older(objects: ObjectStore) -> None:
     """Fill a bucket as the version before 2026-11-28 left it."""
     for version in VERSIONS:
-        objects.put(metadata_key(version), metadata_file.encode(example(str(version))))
+        objects.put(metadata_key(version), example(str(version)).to_json())
     objects.put(OLD_REGISTRY_KEY, b"[]")
-    objects.put(OLD_MARKS_KEY, marks_file.encode(MARKED))
+    objects.put(OLD_MARKS_KEY, MARKED.to_json())
 
 
 def keep_as_before(objects: ObjectStore, version: Version) -> None:
@@ -56,7 +54,7 @@ def keep_as_before(objects: ObjectStore, version: Version) -> None:
         found, etag = objects.get(OLD_MARKS_KEY) if objects.head(OLD_MARKS_KEY) else (b"{}", None)
         edited = msgspec.json.decode(found, type=Marks).keeping(version, AT, "older")
         with suppress(AlreadyExists):
-            objects.put(OLD_MARKS_KEY, marks_file.encode(edited), replacing=etag)
+            objects.put(OLD_MARKS_KEY, edited.to_json(), replacing=etag)
             return
 
 

@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain import marks as marks_file
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain import verdict as verdict_file
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, archive_key, metadata_key
 from mediatool_assets.domain.marks import Marks
@@ -65,11 +62,11 @@ def stored() -> dict[str, bytes]:
     said = said.annotated(NEW, "good")
     entries = [RegistryEntry.of(example(str(v))).marked(said) for v in (OLD, NEW)]
     return {
-        **{metadata_key(v): metadata_file.encode(example(str(v))) for v in (NEW, OLD)},
+        **{metadata_key(v): example(str(v)).to_json() for v in (NEW, OLD)},
         **{archive_key("raw", v): b"archive" for v in (OLD, NEW)},
-        MARKS_KEY: marks_file.encode(said),
-        REGISTRY_KEY: registry_file.encode(entries),
-        **{verdict_key(NEW, v): verdict_file.encode(v) for v in (FAILED, JUDGED)},
+        MARKS_KEY: said.to_json(),
+        REGISTRY_KEY: registry_file.registry_to_json(entries),
+        **{verdict_key(NEW, v): v.to_json() for v in (FAILED, JUDGED)},
     }
 
 

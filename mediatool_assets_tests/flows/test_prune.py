@@ -13,7 +13,6 @@ import pymongo
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, configuration
 from mediatool_assets.domain.errors import CheckFailed, Refused
@@ -117,7 +116,7 @@ class World:
             self.objects.put(archive_key(kind, version), b"archive")
         if purpose is not None:
             metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
-            self.objects.put(metadata_key(version), metadata_file.encode(metadata))
+            self.objects.put(metadata_key(version), metadata.to_json())
             marks.update_tags(self.objects, metadata)
         return version
 
@@ -285,7 +284,7 @@ def test_what_a_failed_version_left(world: World, tmp_path: Any) -> None:
     decisions = plan(world.stores, Policy(), NOW)
     dropped = {d.name for d in decisions if not d.keep}
     assert dropped == {str(failed), str(finished), *databases}
-    metadata = metadata_file.encode(example(str(finished)))
+    metadata = example(str(finished)).to_json()
     world.objects.put(metadata_key(finished), metadata)
     stored = world.stored()
     done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
@@ -414,7 +413,7 @@ def test_object_lock_holds(lockable: S3Objects, tmp_path: Any) -> None:
         metadata = msgspec.structs.replace(example(str(of(days))), purpose=purpose)
         for key in marks.keys_of(of(days), AS_DESCRIBED)[1:]:
             lockable.put(key, b"archive")
-        lockable.put(metadata_key(of(days)), metadata_file.encode(metadata))
+        lockable.put(metadata_key(of(days)), metadata.to_json())
     retained, held = archive_key("dump", of(9)), archive_key("raw", of(10))
     until = datetime.now(UTC) + timedelta(days=3)
     client.put_object_retention(

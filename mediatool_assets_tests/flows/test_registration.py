@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metadata, registry
+from mediatool_assets.domain import registry
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
@@ -31,7 +31,7 @@ VERSIONS = [f"20250621-14300{second}" for second in range(8)]
 
 def finish(objects: ObjectStore, version: str, local: Path) -> None:
     """What the end of each run does, after its archives are there."""
-    objects.put(metadata_key(Version.parse(version)), metadata.encode(example(version)))
+    objects.put(metadata_key(Version.parse(version)), example(version).to_json())
     register(objects)
     write_local_registry(objects, local)
 
@@ -62,7 +62,7 @@ def twin(tmp_path: Path) -> DirectoryObjects:
     """A bucket with four complete versions and no registry."""
     objects = DirectoryObjects(tmp_path / "objects")
     for version in VERSIONS[:4]:
-        objects.put(metadata_key(Version.parse(version)), metadata.encode(example(version)))
+        objects.put(metadata_key(Version.parse(version)), example(version).to_json())
     return objects
 
 
@@ -71,7 +71,14 @@ WHOLE = tuple(RegistryEntry.of(example(version)) for version in VERSIONS[:4])
 
 @pytest.mark.parametrize(
     "stored",
-    [None, b"", b"[", b"[]", registry.encode(WHOLE[1:3]), registry.encode(WHOLE[::-1])],
+    [
+        None,
+        b"",
+        b"[",
+        b"[]",
+        registry.registry_to_json(WHOLE[1:3]),
+        registry.registry_to_json(WHOLE[::-1]),
+    ],
     ids=["none", "empty file", "damaged", "empty", "entries missing", "disordered"],
 )
 def test_the_registry_is_made_whole(twin: DirectoryObjects, stored: bytes | None) -> None:
@@ -79,7 +86,7 @@ def test_the_registry_is_made_whole(twin: DirectoryObjects, stored: bytes | None
     if stored is not None:
         twin.put(REGISTRY_KEY, stored)
     register(twin)
-    assert registry.decode(twin.get(REGISTRY_KEY)[0]) == WHOLE == catalog.registry(twin)
+    assert registry.registry_from_json(twin.get(REGISTRY_KEY)[0]) == WHOLE == catalog.registry(twin)
 
 
 def test_a_version_that_is_gone(twin: DirectoryObjects) -> None:
@@ -103,7 +110,7 @@ def test_the_newest_version_is_the_last_of_a_listing(objects: S3Objects) -> None
     backfilled = [VERSIONS[2], VERSIONS[0], VERSIONS[1]]
     for version in backfilled:
         metadata_of = msgspec.structs.replace(example(version), purpose="testing")
-        objects.put(metadata_key(Version.parse(version)), metadata.encode(metadata_of))
+        objects.put(metadata_key(Version.parse(version)), metadata_of.to_json())
     newest = metadata_key(Version.parse(VERSIONS[2]))
     before = objects.get(newest)[0]
     keep_newest_last(objects)

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -137,7 +137,7 @@ def test_what_is_proposed_runs_too(
     path = tmp_path / "model.yaml"
     path.write_text(text, "utf-8")
     model = load_model(path)
-    schema = schemas.decode(archives.reader(objects, "raw", version).read_file("schema.json"))
+    schema = Schema.from_json(archives.reader(objects, "raw", version).read_file("schema.json"))
     assert resolve(model, schema).warnings == ()
     facts = transform(objects, pool, version, model).manifest.facts
     rows = facts["rows"]

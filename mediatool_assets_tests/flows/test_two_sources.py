@@ -9,10 +9,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain import metadata as metadata_file
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import RecordedSource
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.raw import raw_as_usual, schema_beside_model
@@ -61,11 +60,11 @@ def published(objects: DirectoryObjects, version: Version) -> None:
     raw = msgspec.structs.replace(
         found.exports.raw,
         rows={name: member.rows for name, member in archive.manifest.tables().items()},
-        schema_fingerprint=schemas.decode(archive.read_file("schema.json")).fingerprint(),
+        schema_fingerprint=Schema.from_json(archive.read_file("schema.json")).fingerprint(),
     )
     exports = msgspec.structs.replace(found.exports, raw=raw)
     made = msgspec.structs.replace(found, source=source, exports=exports)
-    objects.put(metadata_key(version), metadata_file.encode(made))
+    objects.put(metadata_key(version), made.to_json())
 
 
 def test_each_is_held_against_its_own_last_version(

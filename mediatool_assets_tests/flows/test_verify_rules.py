@@ -17,8 +17,6 @@ import pytest
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.spool import spool_documents, spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import metadata as metadata_file
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.authenticity import SignaturePolicy
 from mediatool_assets.domain.chain import BEGINNING
 from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
@@ -76,7 +74,7 @@ def built(tmp_path: Path, *, schema: Schema | None = None) -> tuple[bytes, Manif
     writer.add_rows("none.ndjson", [], table="none")
     writer.add_file("schema.sql", b"-- x")
     if schema is not None:
-        writer.add_file("schema.json", schemas.encode(schema))
+        writer.add_file("schema.json", schema.to_json())
     manifest = writer.finish()
     return sink.getvalue(), manifest
 
@@ -724,7 +722,7 @@ def test_the_signature_of_a_version(
     metadata = msgspec.structs.replace(metadata, exports=exports)
     proof = append_version(objects, KEY, metadata)
     metadata = msgspec.structs.replace(metadata, proof=proof)
-    objects.put(metadata_key(VERSION), metadata_file.encode(metadata))
+    objects.put(metadata_key(VERSION), metadata.to_json())
     reader = cast(ArchiveReader, SimpleNamespace(digest=digest))
     archives: dict[VersionArchive, ArchiveReading] = {
         "raw": ArchiveReading("raw", "x", reader=reader),

@@ -53,7 +53,9 @@ def metadata_first(patch: pytest.MonkeyPatch) -> None:
         entry = registry_file.RegistryEntry(
             str(version), f"mediatool_{version}", None, "2025-01-01T00:00:00Z", "testing", ""
         )
-        objects.put(REGISTRY_KEY, registry_file.encode([*(stored or ()), entry]), replacing=etag)
+        objects.put(
+            REGISTRY_KEY, registry_file.registry_to_json([*(stored or ()), entry]), replacing=etag
+        )
         original(made, documents, version)
 
     patch.setattr(complete, "compare", compare)
@@ -98,7 +100,7 @@ def the_registry_is_overwritten(patch: pytest.MonkeyPatch) -> None:
         versions = {e.version for e in known}
         there = [v for v in catalog.versions(objects) if str(v) not in versions][-1:]
         new = [registry_file.RegistryEntry.of(catalog.read(objects, v)) for v in there]
-        objects.put(REGISTRY_KEY, registry_file.encode([*known, *new]), replacing=etag)
+        objects.put(REGISTRY_KEY, registry_file.registry_to_json([*known, *new]), replacing=etag)
 
     for module in (complete, prune, marking):
         patch.setattr(module, "register", register)

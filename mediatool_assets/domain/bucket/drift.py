@@ -2,18 +2,41 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from mediatool_assets.domain.bucket.posture import Control
+from mediatool_assets.domain.json_documents import JsonDocument, decoded
 from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
+
+_EARLIER_WORDS = {"pass": "passed", "fail": "failed"}
+"""Outcome names in records from before 2026-11-28."""
+
+
+class _StoredPosture(msgspec.Struct):
+    bucket: str
+    taken: str
+    controls: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class PostureRecord:
+class PostureRecord(JsonDocument):
     """The posture at one time: the verdict and the reason of each control."""
 
     bucket: str
     taken: str
     controls: tuple[Control, ...]
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "PostureRecord":
+        """Read a record, an earlier release's too; raises msgspec.MsgspecError on anything else."""
+        stored = decoded(data, _StoredPosture)
+        for control in stored.controls:
+            word = control.get("verdict")
+            control["verdict"] = _EARLIER_WORDS.get(str(word), word)
+        controls = msgspec.convert(stored.controls, tuple[Control, ...])
+        return cls(stored.bucket, stored.taken, controls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import msgspec
+
 from mediatool_assets.domain.bucket.rules import WATERFALL
 from mediatool_assets.domain.costs.bill import NONE, Bill, Charges, Month, minimum_months, months
 from mediatool_assets.domain.costs.growth import DailyUploads, future_cohorts, recent_arrivals
@@ -19,6 +21,7 @@ from mediatool_assets.domain.costs.inventory import (
 from mediatool_assets.domain.costs.object_lifetime import due, remaining_life, whole_life
 from mediatool_assets.domain.costs.restoring import RetrievalCost, retrieval_costs
 from mediatool_assets.domain.costs.strategies import Strategy, strategies, without_transitions
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.prices import Prices
 
 _MILLIONTH = Decimal("0.000001")
@@ -86,7 +89,7 @@ class ForecastMonth:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
+class Costs(JsonDocument):
     """The whole report, in dollars. ``rules`` says where the lifecycle was read, and why there.
 
     ``classes_not_priced`` holds a sentence for each class that is priced as STANDARD.
@@ -110,6 +113,11 @@ class Costs:
     saved: Decimal
     restoring: tuple[RetrievalCost, ...]
     strategies: tuple[Strategy, ...]
+
+    def to_json(self) -> bytes:
+        """The bytes of the report; amounts are numbers with all their digits."""
+        encoded = msgspec.json.Encoder(decimal_format="number").encode(self)
+        return msgspec.json.format(encoded, indent=2) + b"\n"
 
 
 def _priced(inventory: BilledInventory) -> tuple[BilledInventory, tuple[str, ...]]:

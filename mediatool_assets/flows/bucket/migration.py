@@ -45,4 +45,4 @@ def _merge(objects: ObjectStore, old: Marks) -> None:
     found = marks.stored_at(objects, MARKS_KEY)
     merged = found.marks.merged(old)
     if merged != found.marks:
-        objects.put(MARKS_KEY, marks_file.encode(merged), replacing=found.etag)
+        objects.put(MARKS_KEY, merged.to_json(), replacing=found.etag)

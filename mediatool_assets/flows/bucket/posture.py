@@ -6,15 +6,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.drift import Drift, PostureRecord, drift
-from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import DamagedInput
-from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.outcome import worst
@@ -28,9 +25,6 @@ from mediatool_assets.flows.reports.storage import keep
 POSTURE_PREFIX = RECORDS_PREFIX + "posture/"
 COMMANDS = "Commands"
 """The title of the section with the commands to paste."""
-
-_EARLIER_WORDS = {"pass": "passed", "fail": "failed"}
-"""Outcome names in records from before 2026-11-28."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,7 @@ def record(
     earlier = last(objects)
     changed = drift(earlier, found)
     day = f"{POSTURE_PREFIX}{now:%Y-%m-%d}"
-    keep(objects, f"{day}.json", pretty(found))
+    keep(objects, f"{day}.json", found.to_json())
     keep(objects, f"{day}.html", html(page(found, changed)).encode())
     return PostureChange(found, earlier, changed, f"{day}.json")
 
@@ -62,28 +56,12 @@ def last(objects: ObjectStore) -> PostureRecord | None:
     if not keys:
         return None
     try:
-        return decode(objects.get(keys[-1])[0])
+        return PostureRecord.from_json(objects.get(keys[-1])[0])
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"{objects.uri(keys[-1])} cannot be read ({error}); delete it to use the "
             "previous record"
         ) from error
-
-
-class _StoredPosture(msgspec.Struct):
-    bucket: str
-    taken: str
-    controls: list[dict[str, Any]]
-
-
-def decode(data: bytes) -> PostureRecord:
-    """Read a record; raises msgspec.MsgspecError on anything else."""
-    stored = decoded(data, _StoredPosture)
-    for control in stored.controls:
-        word = control.get("verdict")
-        control["verdict"] = _EARLIER_WORDS.get(str(word), word)
-    controls = msgspec.convert(stored.controls, tuple[Control, ...])
-    return PostureRecord(stored.bucket, stored.taken, controls)
 
 
 def page(found: PostureRecord, changed: Sequence[Drift] = ()) -> Page:

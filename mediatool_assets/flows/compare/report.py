@@ -5,7 +5,6 @@ from itertools import starmap
 
 import msgspec
 
-from mediatool_assets.domain import comparison as comparisons
 from mediatool_assets.domain.comparison import (
     METRICS,
     Comparison,
@@ -43,7 +42,7 @@ _TABLES = (
 
 def render(comparison: Comparison, wanted: Format) -> bytes:
     """The report in the wanted format."""
-    return rendered(wanted, comparisons.encode(comparison), page(comparison))
+    return rendered(wanted, comparison.to_json(), page(comparison))
 
 
 def page(comparison: Comparison) -> Page:

@@ -11,7 +11,6 @@ import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.streaming import sha256_of
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.manifest import Member
@@ -238,4 +237,4 @@ def _not_carried(raw: ArchiveReader) -> tuple[NotCarried, ...]:
 def _publish(objects: ObjectStore, version: Version, metadata: Metadata) -> None:
     """Write the metadata. If another run published the version first, its archives are the same."""
     with suppress(AlreadyExists):
-        objects.put(metadata_key(version), metadata_file.encode(metadata))
+        objects.put(metadata_key(version), metadata.to_json())

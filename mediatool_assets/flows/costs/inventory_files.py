@@ -59,11 +59,11 @@ def inventory_key(inventory: BilledInventory) -> str:
 
 def keep(objects: ObjectStore, inventory: BilledInventory) -> str:
     """Store it as its day's inventory, replacing an earlier one; returns the key."""
-    storage.keep(objects, key := inventory_key(inventory), encode(inventory))
+    storage.keep(objects, key := inventory_key(inventory), inventory_to_parquet(inventory))
     return key
 
 
-def encode(inventory: BilledInventory) -> bytes:
+def inventory_to_parquet(inventory: BilledInventory) -> bytes:
     """The inventory as a Parquet file."""
     about = _About(inventory.bucket, inventory.taken, inventory.rules, inventory.newest)
     schema = _SCHEMA.with_metadata({_ABOUT: msgspec.json.encode(about)})
@@ -73,7 +73,7 @@ def encode(inventory: BilledInventory) -> bytes:
     return out.getvalue()
 
 
-def decode(data: bytes, name: str) -> BilledInventory:
+def inventory_from_parquet(data: bytes, name: str) -> BilledInventory:
     """Read an inventory back; raises DamagedInput, naming the file, on anything else."""
     try:
         table = pq.read_table(io.BytesIO(data))

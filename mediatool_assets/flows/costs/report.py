@@ -3,11 +3,8 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-import msgspec
-
 from mediatool_assets.domain.costs.inventory import BilledInventory
 from mediatool_assets.domain.costs.report import Costs, ForecastMonth
-from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.domain.page import LineChart, Number, Page, Section, grid
 from mediatool_assets.flows.ports import ObjectStore
@@ -29,13 +26,7 @@ def publish(objects: ObjectStore, inventory: BilledInventory, found: Costs) -> s
 
 def render(found: Costs, wanted: Format) -> bytes:
     """The report in the wanted format."""
-    encoded = msgspec.json.Encoder(decimal_format="number").encode(found)
-    return rendered(wanted, msgspec.json.format(encoded, indent=2) + b"\n", page(found))
-
-
-def decode(data: bytes) -> Costs:
-    """Read a JSON report; raises msgspec.MsgspecError on anything else."""
-    return decoded(data, Costs)
+    return rendered(wanted, found.to_json(), page(found))
 
 
 def money(amount: Decimal | None) -> str:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import (
     AlreadyExists,
@@ -141,7 +140,7 @@ class _ExportRun:
         with in_order(self._workspace.executor, spool_chunk, shares, ahead=ahead) as spools:
             rows = {table.name: self._write_table(writer, table, spools) for table in self._tables}
         writer.add_file("schema.sql", ddl)
-        writer.add_file("schema.json", schemas.encode(schema))
+        writer.add_file("schema.json", schema.to_json())
         return writer.finish(
             Manifest(
                 "", "raw", "", (),

@@ -5,7 +5,6 @@ from typing import Literal
 
 import msgspec
 
-from mediatool_assets.domain import integrity as report_file
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.integrity import OUTCOMES, Defect, Integrity, Line, headline
 from mediatool_assets.domain.outcome import Figure, Finding
@@ -50,7 +49,7 @@ _AREAS = {
 
 def render(report: Integrity, wanted: Format) -> bytes:
     """The report in the wanted format."""
-    return rendered(wanted, report_file.encode(report), page(report))
+    return rendered(wanted, report.to_json(), page(report))
 
 
 def written(report: Integrity) -> ReportForms:
@@ -69,7 +68,7 @@ def written(report: Integrity) -> ReportForms:
 def judged(objects: ObjectStore, partition: str) -> Finding:
     """The finding of a day's report, for its asset check; raises NotFound, DamagedInput."""
     try:
-        report = report_file.decode(storage.read(objects, REPORT, partition))
+        report = Integrity.from_json(storage.read(objects, REPORT, partition))
     except msgspec.DecodeError as error:
         raise DamagedInput(
             f"the {REPORT} of {partition} cannot be read ({error}); materialize it again"

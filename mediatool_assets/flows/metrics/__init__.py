@@ -159,7 +159,7 @@ def judged(objects: ObjectStore, partition: str) -> Finding:
     """The finding of a day's report in the bucket; raises NotFound, DamagedInput."""
     data = storage.read(objects, "daily-metrics-comparison", partition)
     try:
-        report = metrics.decode(data)
+        report = DailyMetrics.from_json(data)
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"the report of {partition} cannot be read ({error}); materialize it again"

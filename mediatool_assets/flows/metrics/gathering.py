@@ -81,7 +81,7 @@ class MetricsCollector:
         """Reuse the counts of the version's own report, if that describes the same archive."""
         try:
             data = storage.read(self._objects, "daily-metrics-comparison", version.partition)
-            report = metrics.decode(data)
+            report = metrics.DailyMetrics.from_json(data)
         except (NotFound, msgspec.MsgspecError):
             return  # the tables are counted instead
         if report.version == str(version):

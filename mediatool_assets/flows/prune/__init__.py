@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.bucket.aspects import lifecycle_rules
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.lifecycle import configuration, rules_below
@@ -167,7 +166,7 @@ def _put_back(stores: Pruning, metadata: Metadata, data: bytes) -> None:
     if metadata.proof is not None and stores.signing_key is not None:
         unsigned = msgspec.structs.replace(metadata, proof=None)
         proof = chain.append_version(stores.objects, stores.signing_key, unsigned)
-        data = metadata_file.encode(msgspec.structs.replace(unsigned, proof=proof))
+        data = msgspec.structs.replace(unsigned, proof=proof).to_json()
     with suppress(AlreadyExists):  # a concurrent prune has done it
         stores.objects.put(metadata_key(metadata.version), data)
     register(stores.objects)

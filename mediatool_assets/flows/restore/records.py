@@ -54,12 +54,12 @@ def recorded(
         raise
     except MediatoolError as error:
         try:
-            objects.put(key, restore_record.encode(_record(request, began, clock(), error)))
+            objects.put(key, _record(request, began, clock(), error).to_json())
         except MediatoolError as second:
             error.add_note(f"and no record of it could be stored: {second}")
         raise
     record = _record(request, began, clock(), made)
-    objects.put(key, restore_record.encode(record))
+    objects.put(key, record.to_json())
     return record
 
 
@@ -107,7 +107,7 @@ def _all(notes: tuple[str, ...]) -> str:
 def _read(objects: ObjectStore, key: str) -> RestoreRecord:
     data, _ = objects.get(key)
     try:
-        return restore_record.decode(data)
+        return RestoreRecord.from_json(data)
     except msgspec.DecodeError as error:
         raise DamagedInput(
             f"{objects.uri(key)} cannot be read ({error}); "

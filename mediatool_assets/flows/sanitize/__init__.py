@@ -11,8 +11,6 @@ import msgspec
 from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import manifest as manifests
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.authenticity import sign_copy
 from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import BadArchive, BadRules, CheckFailed, CountMismatch
@@ -122,9 +120,9 @@ def sanitize(
         with place.create(key) as sink:
             manifest = run.write(ArchiveWriter(sink, "sanitized", version))
             report = run.report(source.name.rpartition("/")[2], place.uri(key), manifest)
-            documents = [report.json(), report.html()]
+            documents = [report.to_json(), report.html()]
             if how.signing_key is not None:
-                digest = archive_digest(manifests.encode(manifest))
+                digest = archive_digest(manifest.to_json())
                 signed = sign_copy(how.signing_key, version, digest)
                 documents.append(msgspec.json.encode(signed))
             # before the archive, so that there is no archive without its proof
@@ -171,7 +169,7 @@ class _SanitizingRun:
             for table, member in sorted(members.items()):
                 self._write_table(writer, table, member, results)
         writer.add_file("schema.sql", self.ddl.sql.encode())
-        writer.add_file("schema.json", schemas.encode(self.ddl.schema))
+        writer.add_file("schema.json", self.ddl.schema.to_json())
         searched = self._search(self.ddl)
         self.workspace.progress("proof", 0, 0)
         smallest = {

@@ -11,7 +11,6 @@ from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
-from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, archive_key
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
@@ -78,7 +77,7 @@ def sanitized_copy(
 def _report(objects: ObjectStore, name: str) -> Report:
     data, _ = objects.get(name)
     try:
-        return decoded(data, Report)
+        return Report.from_json(data)
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"{objects.uri(name)} cannot be read ({error}); sanitize the version again"

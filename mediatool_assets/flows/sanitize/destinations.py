@@ -13,7 +13,6 @@ import msgspec
 
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import beside, signature_key
 from mediatool_assets.flows.sanitize.report import Report
 
@@ -119,7 +118,7 @@ def _is_left(place: CopyStore, key: str, version: str) -> bool:
     if place.head(name) is None:
         return False
     try:
-        report = decoded(place.get(name)[0], Report)
+        report = Report.from_json(place.get(name)[0])
     except msgspec.MsgspecError:
         return False  # a file of somebody else
     same_name = report.archive.rpartition("/")[2] == key.rpartition("/")[2]

@@ -1,10 +1,11 @@
 """The proof report: the same facts as JSON and as a page."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import pretty
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.masking.ddl import KeptLiterals
 from mediatool_assets.domain.page import Card, Items, Page, Section, grid
 from mediatool_assets.domain.quantities import quantity
@@ -30,8 +31,10 @@ class SchemaReport(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...] = ()
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, JsonDocument, frozen=True):
     """The result of sanitizing a version; it contains no original values."""
+
+    INDENT: ClassVar = 1
 
     version: str
     source: str
@@ -46,10 +49,6 @@ class Report(msgspec.Struct, frozen=True):
     proof: Proof
     warnings: tuple[str, ...]
     ddl: SchemaReport = SchemaReport()
-
-    def json(self) -> bytes:
-        """The report as one indented JSON document."""
-        return pretty(self, 1)
 
     def html(self) -> bytes:
         """The report as one self-contained HTML page."""

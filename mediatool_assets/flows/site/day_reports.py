@@ -7,9 +7,10 @@ from functools import partial
 
 import msgspec
 
-from mediatool_assets.domain import comparison as comparisons
+from mediatool_assets.domain.bucket.drift import PostureRecord
+from mediatool_assets.domain.comparison import Comparison
+from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.errors import DamagedInput, NotFound
-from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import REPORTS_PREFIX, SANITIZED_PREFIX, Report
 from mediatool_assets.domain.page import Page
 from mediatool_assets.flows.bucket import posture
@@ -89,16 +90,16 @@ def _page(objects: ObjectStore, found: _StoredReport) -> Page:
 
 
 def _proof(data: bytes) -> Page:
-    return sanitizing.page(decoded(data, sanitizing.Report))
+    return sanitizing.page(sanitizing.Report.from_json(data))
 
 
 def _posture(data: bytes) -> Page:
-    return posture.page(posture.decode(data))
+    return posture.page(PostureRecord.from_json(data))
 
 
 def _costs(data: bytes) -> Page:
-    return costs.page(costs.decode(data))
+    return costs.page(Costs.from_json(data))
 
 
 def _comparison(data: bytes) -> Page:
-    return comparing.page(comparisons.decode(data))
+    return comparing.page(Comparison.from_json(data))

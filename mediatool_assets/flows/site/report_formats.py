@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from mediatool_assets.domain import comparison as comparisons
-from mediatool_assets.domain import integrity, metrics
+from mediatool_assets.domain.comparison import Comparison
 from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.metrics import DailyMetrics
 from mediatool_assets.domain.page import Page
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import report as comparing
@@ -48,11 +49,11 @@ def page_of(report: Report, data: bytes) -> Page:
 def _comparison(data: bytes) -> Page:
     if "note" in decoded(data, dict[str, msgspec.Raw]):
         return decoded(data, daily.NoComparison).page
-    return comparing.page(comparisons.decode(data))
+    return comparing.page(Comparison.from_json(data))
 
 
 _PAGES: dict[Report, Callable[[bytes], Page]] = {
-    "daily-metrics-comparison": lambda data: daily.page(metrics.decode(data)),
-    "data-integrity-report": lambda data: integrity_report.page(integrity.decode(data)),
+    "daily-metrics-comparison": lambda data: daily.page(DailyMetrics.from_json(data)),
+    "data-integrity-report": lambda data: integrity_report.page(Integrity.from_json(data)),
     "version-comparison": _comparison,
 }

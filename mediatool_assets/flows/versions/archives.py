@@ -11,7 +11,6 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.authenticity import Authenticity, authenticity, copy_authenticity
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, NotAuthentic, NotFound
-from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, signature_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.signing import Signed
@@ -115,7 +114,7 @@ def _authenticity_of_copy(
     except NotFound:
         return Authenticity("unsigned", f"the sanitized copy of {version} has no signature")
     try:
-        signed = decoded(source.read(0, source.size), Signed)
+        signed = Signed.from_json(source.read(0, source.size))
     except msgspec.MsgspecError as error:
         raise DamagedInput(f"{source.name} cannot be read ({error})") from error
     return copy_authenticity(signed, version, digest, objects.signature_policy)

@@ -9,7 +9,6 @@ from itertools import islice
 import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain.authenticity import authenticity
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotAuthentic, NotFound
@@ -87,7 +86,7 @@ def read_unauthenticated(objects: ObjectStore, version: Version) -> tuple[Metada
             "`mediatool versions` lists the complete ones"
         ) from error
     try:
-        metadata = metadata_file.decode(data)
+        metadata = Metadata.from_json(data)
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"{objects.uri(key)} cannot be read ({error}); put back an earlier S3 version "
@@ -221,7 +220,7 @@ def stored_registry(objects: ObjectStore) -> tuple[tuple[RegistryEntry, ...] | N
     except NotFound:
         return None, None
     try:
-        return registry_file.decode(data), etag
+        return registry_file.registry_from_json(data), etag
     except msgspec.MsgspecError:
         return None, etag
 

@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mediatool_assets.domain import chain as entries_file
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import authenticity, signature_problem
 from mediatool_assets.domain.chain import (
     BEGINNING,
@@ -49,7 +47,7 @@ def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) ->
             f"and now has one of digest {own}; restore the signed one, or remove the "
             "version's archives and make a new version"
         )
-    content = content_digest(metadata_file.encode(metadata))
+    content = content_digest(metadata.to_json())
     return _append(
         objects, key, lambda number, before: of_version(metadata, content, number, before)
     )
@@ -60,7 +58,7 @@ def _signed_raw(objects: ObjectStore, version: Version) -> str | None:
     found: str | None = None
     for _, data in _entries(objects, version):
         with suppress(msgspec.MsgspecError):  # ``check`` reports what cannot be read
-            statement = decode_statement(entries_file.decode(data))
+            statement = decode_statement(Signed.from_json(data))
             if statement.version == str(version):
                 found = statement.archives.get("raw")  # None of a deletion
     return found
@@ -85,7 +83,7 @@ def _append(
     last = newest(objects)
     statement = make(last.number + 1, last.digest)
     signed = key.sign(encode_statement(statement))
-    objects.put(entry_key(statement.number), entries_file.encode(signed))
+    objects.put(entry_key(statement.number), signed.to_json())
     return signed
 
 
@@ -103,7 +101,7 @@ def checkpoint_of(metadata: Metadata) -> Checkpoint | None:
     if metadata.proof is None:
         return None
     number = decode_statement(metadata.proof).number
-    return Checkpoint.of(number, entries_file.encode(metadata.proof))
+    return Checkpoint.of(number, metadata.proof.to_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +166,7 @@ def _linked(
                     f"entry {number} is not that of the checkpoint: history was changed"
                 )
         try:
-            signed = entries_file.decode(data)
+            signed = Signed.from_json(data)
             statement = decode_statement(signed)
         except msgspec.MsgspecError as error:
             findings.append(f"entry {number} cannot be read ({error})")
@@ -223,7 +221,7 @@ def _misfit(
     """Why a version's metadata does not match its entries, or None."""
     try:
         data, _ = objects.get(metadata_key(version))
-        proof = metadata_file.decode(data).proof
+        proof = Metadata.from_json(data).proof
         found = authenticity(data, version, objects.signature_policy)
     except NotFound:
         return None  # deleted while the chain was read
@@ -243,7 +241,7 @@ def _statements(objects: ObjectStore, since: Version) -> Iterator[ChainStatement
     """The statements of the entries that may be about a version, in order; raises DamagedInput."""
     for number, data in _entries(objects, since):
         try:
-            yield decode_statement(entries_file.decode(data))
+            yield decode_statement(Signed.from_json(data))
         except msgspec.MsgspecError as error:
             raise DamagedInput(
                 f"{objects.uri(entry_key(number))} cannot be read ({error}); "

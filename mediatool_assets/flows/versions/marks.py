@@ -59,7 +59,7 @@ def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
                 f"{objects.uri(OLD_MARKS_KEY)} has to be moved before marks can change, so that "
                 "no older mediatool changes it too: run `mediatool bucket migrate`"
             )
-        objects.put(MARKS_KEY, marks_file.encode(edited), replacing=found.etag)
+        objects.put(MARKS_KEY, edited.to_json(), replacing=found.etag)
     return edited
 
 
@@ -127,7 +127,7 @@ def stored(objects: ObjectStore) -> StoredMarks:
 def stored_at(objects: ObjectStore, key: str) -> StoredMarks:
     """The marks in one of the two places; raises DamagedInput if they cannot be read."""
     is_old = key == OLD_MARKS_KEY
-    decode = marks_file.decode_old if is_old else marks_file.decode
+    decode = marks_file.decode_old if is_old else Marks.from_json
     try:
         data, etag = objects.get(key)
         return StoredMarks(decode(data), etag, is_old)

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_attempt, wait_fixed
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog, marks
 from mediatool_assets.flows.versions.conflicts import retried_on_conflict
@@ -33,7 +33,7 @@ def register(objects: ObjectStore, *, anew: bool = False) -> None:
     stored, etag = catalog.stored_registry(objects)
     whole = catalog.whole_registry(objects, stored or (), anew=anew)
     if whole != stored:
-        objects.put(REGISTRY_KEY, registry_file.encode(whole), replacing=etag)
+        objects.put(REGISTRY_KEY, registry_file.registry_to_json(whole), replacing=etag)
         if catalog.whole_registry(objects, whole) != whole:
             # the entity tag depends on the bytes only, which may have changed back meanwhile
             raise AlreadyExists(objects.uri(REGISTRY_KEY), "it changed meanwhile; read it again")
@@ -61,7 +61,7 @@ def keep_newest_last(objects: ObjectStore) -> bool:
     data, etag = objects.get(newest.key)
     objects.put(newest.key, data, replacing=etag)
     with suppress(msgspec.MsgspecError):  # readers report that it is damaged
-        marks.update_tags(objects, metadata_file.decode(data))
+        marks.update_tags(objects, Metadata.from_json(data))
     return False
 
 

@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 def store_verdict(objects: ObjectStore, verdict: Verdict) -> str:
     """Store a verdict permanently beside its version; returns its key."""
     key = verdicts.verdict_key(Version.parse(verdict.version), verdict)
-    objects.put(key, verdicts.encode(verdict))
+    objects.put(key, verdict.to_json())
     return key
 
 
@@ -53,7 +53,7 @@ def standing_of(objects: ObjectStore, keys: Sequence[str]) -> Verdict | None:
 def _read(objects: ObjectStore, key: str) -> Verdict:
     """One verdict; a damaged one is logged, and counts as failed or unknown, by its key."""
     try:
-        return verdicts.decode(objects.get(key)[0])
+        return Verdict.from_json(objects.get(key)[0])
     except msgspec.MsgspecError as error:
         _LOG.warning("%s cannot be read (%s); verify the version again", objects.uri(key), error)
         return verdicts.unreadable(key)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Schema
@@ -26,7 +25,7 @@ def exported(url: Url, schema: str, pool: Workspace, folder: Path) -> tuple[Mani
     objects = DirectoryObjects(folder / "bucket")
     export(PostgresSource(url, schema), objects, pool, VERSION)
     reader = archives.reader(objects, "raw", VERSION)
-    return reader.manifest, schemas.decode(reader.read_file("schema.json"))
+    return reader.manifest, Schema.from_json(reader.read_file("schema.json"))
 
 
 def test_what_is_no_table_of_its_own_is_left_out_and_recorded(

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.member_names import table_member
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
@@ -79,7 +79,7 @@ def test_schema_json_and_schema_sql_tell_the_structure(
     """Both are in the archive: tables, views by name, and where sequences stood."""
     archived = export(source, objects, pool, VERSION)
     reader = archives.reader(objects, "raw", VERSION)
-    schema = schemas.decode(reader.read_file("schema.json"))
+    schema = Schema.from_json(reader.read_file("schema.json"))
     assert schema.table("daily").partitions == ("daily_a_few", "daily_a_rest", "daily_b")
     assert schema.views == ("names", "totals")
     assert archived.manifest.facts["schema_fingerprint"] == schema.fingerprint()

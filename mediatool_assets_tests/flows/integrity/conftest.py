@@ -15,7 +15,6 @@ from psycopg import sql
 from pymongo.collection import Collection
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.integrity import Area, Defect, Integrity, Line
 from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.model import Model
@@ -124,8 +123,8 @@ def made(
 def failed(report: Integrity, area: Area) -> dict[str, Line]:
     """The failed lines of an area, by what they are of; the report reads back as it was."""
     assert report.verdict == "failed"
-    data = reports.encode(report)
-    assert json.loads(reports.encode(reports.decode(data))) == json.loads(data)
+    data = report.to_json()
+    assert json.loads(Integrity.from_json(data).to_json()) == json.loads(data)
     return {x.thing: x for x in report.lines if x.area == area and x.outcome == "failed"}
 
 

@@ -11,7 +11,6 @@ from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 
-from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets_tests.flows.integrity.conftest import Made, areas, failed, key, values
 from mediatool_assets_tests.planting import Document
@@ -115,7 +114,7 @@ def test_personal_values_are_never_shown(made: Made) -> None:
     first, second = failed(found, "values")["users"].defects
     assert values(first)[1] == {"hidden": True, "length": len("Somebody Else")}
     assert (first.column, second.column) == ("name", "email")
-    text = reports.encode(found).decode()
+    text = found.to_json().decode()
     assert before["name"] not in text
     assert before["email"] not in text
     assert "Somebody" not in text

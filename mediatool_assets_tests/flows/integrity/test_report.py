@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from mediatool_assets.archive.reader import LocalFile
-from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.keys import METADATA_PREFIX
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -42,7 +42,7 @@ def test_a_sound_version_is_intact(made: Made) -> None:
     assert {t: f["rows in documents"] for t, f in by_value.items()} == {
         table: members[table].rows for table in by_value
     }
-    assert reports.decode(reports.encode(report)) == report
+    assert Integrity.from_json(report.to_json()) == report
 
 
 def test_every_line_says_what_was_checked_and_how(made: Made) -> None:

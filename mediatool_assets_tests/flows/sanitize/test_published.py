@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
 from mediatool_assets.flows.sanitize.destinations import free_names
 from mediatool_assets_tests.flows.sanitize.conftest import (
@@ -146,4 +146,4 @@ def test_it_goes_into_a_bucket_too(bench: Bench) -> None:
         [key, *(uri.removeprefix("s3://twin/") for uri in published.reports)]
     )
     schema = ArchiveReader(bench.objects.open(key)).read_file("schema.json")
-    assert schemas.decode(schema).name == "media_tool"
+    assert Schema.from_json(schema).name == "media_tool"

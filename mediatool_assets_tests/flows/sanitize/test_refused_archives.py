@@ -44,7 +44,7 @@ def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
         writer = ArchiveWriter(file, "raw", VERSION)
         spooled = spool_rows(bench.scratch / "spool", [[b'{"name":"Ada"}']])
         writer.add_rows("people.ndjson", [spooled], table="people")
-        writer.add_file("schema.json", schemas.encode(schemas.Schema("media_tool", (USERS,))))
+        writer.add_file("schema.json", schemas.Schema("media_tool", (USERS,)).to_json())
         writer.finish()
     rules = bench.scratch / "rules.yaml"
     rules.write_text(RULES)

@@ -11,7 +11,6 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from postgast.pg_query_pb2 import Node
 
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.ddl.script import DumpEntry, entries
 from mediatool_assets.domain.errors import BadRules
@@ -103,7 +102,7 @@ class _ScriptSanitizer:
         kept = tuple(KeptLiterals(*what, n) for what, n in sorted(self._kept.items()))
         gone = (f"{what}: {count} left out" for what, count in sorted(self._gone.items()))
         lines = tuple(sorted({*self._lines, *self._statements.lines, *gone}))
-        said = json.loads(schemas.encode(schema))
+        said = json.loads(schema.to_json())
         names = frozenset({*self._names, *_strings(said), *lines})
         texts = frozenset(self._texts)
         return SanitizedDdl(sql if text else "", schema, texts, names, kept, self._replaced, lines)
