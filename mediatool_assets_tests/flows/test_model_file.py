@@ -202,7 +202,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
     [
         ("", "model.yaml:1: the model is empty"),
         ("tables: [", "model.yaml:1: not YAML"),
-        ("tables: {a: }\none_to_one: [a]\nextra: 1", "model.yaml:3: a model has no 'extra'"),
+        ("tables: {a: }\none_to_one: [a]\nextra: 1", "model.yaml:3: a model: unknown name 'extra'"),
         ("tables: {a: , b: }\none_to_one: [a]", "model.yaml:1: b is neither used nor left out"),
         ("tables: {a: }\none_to_one: [a, c]", "model.yaml:2: one_to_one: there is no table"),
         ("tables: {a: }\ncollections:\n  a: a\n  b: a", "model.yaml:4: a has 2 homes"),
@@ -216,7 +216,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
             "tables: {a: {key: x, columns: [y]}}\none_to_one: [a]",
             "model.yaml:1: table a: the key's x is not in columns",
         ),
-        (ONE + "    colour: red", "model.yaml:5: collection a has no 'colour'"),
+        (ONE + "    colour: red", "model.yaml:5: collection a: unknown name 'colour'"),
         (ONE + "    types: {x: float}", "model.yaml:5: x: 'float' is not a type"),
         (ONE + "    rename: {x: a..b}", "model.yaml:5: 'a..b' is not a field"),
         (ONE + "    rename: {x: z, y: z}", "model.yaml:5: two fields of a are called z"),

@@ -22,23 +22,22 @@ class YamlReader:
             return
         seen: set[str] = set()
         for key, value in node.value:
-            if not isinstance(key, ScalarNode):
+            if not isinstance(key, ScalarNode) or not key.value:
                 self.wrong(key, f"{what}: a name has to be plain text")
-                continue
-            if key.value in seen:
+            elif key.value in seen:
                 self.wrong(key, f"{what}: {key.value} is listed twice")
-                continue
-            seen.add(key.value)
-            yield key.value, key, value
+            else:
+                seen.add(key.value)
+                yield key.value, key, value
 
-    def parts(self, node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:
+    def parts(self, node: Node | None, known: tuple[str, ...], what: str) -> dict[str, Node]:
         """Return the entries of a mapping by name; names not in ``known`` are mistakes."""
         parts: dict[str, Node] = {}
         for name, key, value in self.items(node, what):
             if name in known:
                 parts[name] = value
             else:
-                self.wrong(key, f"{what} has no {name!r}; it knows {', '.join(known)}")
+                self.wrong(key, f"{what}: unknown name {name!r}; choose from {', '.join(known)}")
         return parts
 
     def listed(self, node: Node | None) -> list[Node]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -11,7 +10,7 @@ from mediatool_assets.domain.errors import BadRules
 from mediatool_assets.domain.masking.pseudonyms import FORMATS, PseudonymKind
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.flows.formats.yaml_nodes import NotYaml, nodes
-from mediatool_assets.flows.formats.yaml_reader import is_null, line_of
+from mediatool_assets.flows.formats.yaml_reader import YamlReader, line_of
 
 SHIPPED_RULES = Path(__file__).parents[2] / "models" / "media_tool_masking.yaml"
 
@@ -33,153 +32,117 @@ def load_rules(path: Path) -> Rules:
     except NotYaml as error:
         raise BadRules([str(error)]) from error
     reader = _RulesReader()
-    parts = {name: node for name, _, node in reader.items(root, _TOP)}
-    rules = Rules(
-        path.name,
-        hashlib.sha256(data).hexdigest(),
-        reader.kinds(parts.get("kinds")),
-        reader.tables(parts.get("tables")),
-        reader.columns(parts.get("quasi_identifiers")),
-        reader.smallest_groups,
-        reader.ddl(parts.get("ddl")),
-    )
+    rules = reader.rules(root, path.name, hashlib.sha256(data).hexdigest())
     if reader.problems:
         raise BadRules(f"{path.name}:{line}: {text}" for line, text in sorted(reader.problems))
     return rules
 
 
-class _RulesReader:
-    """Turns YAML nodes into rules; collects ``(line, problem)`` and continues."""
+class _RulesReader(YamlReader):
+    """Turns YAML nodes into rules."""
 
     def __init__(self) -> None:
-        self.problems: set[tuple[int, str]] = set()
+        super().__init__()
         self._kinds: dict[str, PseudonymKind] = {}
-        self.smallest_groups: dict[str, int] = {}
+        self._smallest_groups: dict[str, int] = {}
 
-    def kinds(self, node: Node | None) -> dict[str, PseudonymKind]:
+    def rules(self, root: Node | None, source: str, sha256: str) -> Rules:
+        """Read the whole file."""
+        parts = self.parts(root, _TOP, "the rules")
+        return Rules(
+            source,
+            sha256,
+            self._read_kinds(parts.get("kinds")),
+            self._tables(parts.get("tables")),
+            self._quasi_identifiers(parts.get("quasi_identifiers")),
+            self._smallest_groups,
+            self._ddl(parts.get("ddl")),
+        )
+
+    def _read_kinds(self, node: Node | None) -> dict[str, PseudonymKind]:
         """``name: format``, or ``name: {format: ..., prefix: ...}``."""
-        for name, line, value in self.items(node):
-            parts = {"format": self._text(value)} if isinstance(value, ScalarNode) else {}
-            if isinstance(value, MappingNode):
-                known = ("format", "prefix")
-                parts = {part: self._text(v) for part, _, v in self.items(value, known)}
-            kind = PseudonymKind(name, parts.get("format", ""), parts.get("prefix", ""), line)
+        for name, key, value in self.items(node, "kinds"):
+            parts = {"format": value}
+            if not isinstance(value, ScalarNode):
+                parts = self.parts(value, ("format", "prefix"), f"kind {name}")
+            texts = {part: self.text(v) for part, v in parts.items()}
+            kind = PseudonymKind(
+                name, texts.get("format", ""), texts.get("prefix", ""), line_of(key)
+            )
             if kind.format not in FORMATS:
-                self._wrong(line, f"kind {name}: its format is one of {', '.join(FORMATS)}")
+                self.wrong(key, f"kind {name}: its format is one of {', '.join(FORMATS)}")
             elif kind.prefix and not kind.is_permutation:
-                self._wrong(line, f"kind {name}: only the format number has a prefix")
+                self.wrong(key, f"kind {name}: only the format number has a prefix")
             elif _INTEGER.fullmatch(kind.prefix):
-                self._wrong(
-                    line, f"kind {name}: its prefix begins integers; write one with a letter"
-                )
+                self.wrong(key, f"kind {name}: its prefix begins integers; write one with a letter")
             else:
                 self._kinds[name] = kind
         return self._kinds
 
-    def tables(self, node: Node | None) -> dict[str, dict[str, MaskingRule]]:
+    def _tables(self, node: Node | None) -> dict[str, dict[str, MaskingRule]]:
         """Columns by table; ``users, users_history`` gives two tables the same rules.
 
         A name in double quotes is a single table, even if it contains a comma.
         """
         found: dict[str, dict[str, MaskingRule]] = {}
-        keys = [key for key, _ in node.value] if isinstance(node, MappingNode) else []
-        quoted = {
-            str(key.value) for key in keys if isinstance(key, ScalarNode) and key.style == '"'
-        }
-        for names, line, columns in self.items(node):
-            rules = {
-                column: rule
-                for column, _, value in self.items(columns)
-                if (rule := self._rule(column, value, nested=False)) is not None
-            }
-            for name in [names] if names in quoted else map(str.strip, names.split(",")):
+        for names, key, columns in self.items(node, "tables"):
+            rules = self._by_name(columns, f"table {names}", nested=False)
+            for name in [names] if key.style == '"' else map(str.strip, names.split(",")):
                 if name in found:
-                    self._wrong(line, f"table {name} is listed twice")
+                    self.wrong(key, f"table {name} is listed twice")
                 found[name] = rules
         return found
 
-    def columns(self, node: Node | None) -> dict[str, tuple[str, ...]]:
+    def _quasi_identifiers(self, node: Node | None) -> dict[str, tuple[str, ...]]:
         """Lists of columns by table, or ``{columns: [...], k: 5}``."""
         found: dict[str, tuple[str, ...]] = {}
-        for name, line, value in self.items(node):
+        for name, key, value in self.items(node, "quasi_identifiers"):
             listed = value
             if isinstance(value, MappingNode):
-                parts = {part: v for part, _, v in self.items(value, ("columns", "k"))}
+                parts = self.parts(value, ("columns", "k"), name)
                 listed = parts.get("columns", value)
-                if "k" in parts and (k := self._text(parts["k"])).isdecimal():
-                    self.smallest_groups[name] = int(k)
+                if "k" in parts and (k := self.text(parts["k"])).isdecimal():
+                    self._smallest_groups[name] = int(k)
                 elif "k" in parts:
-                    self._wrong(line, f"{name}: k is the minimum size of a group; write a number")
+                    self.wrong(key, f"{name}: k is the minimum size of a group; write a number")
             if isinstance(listed, SequenceNode):
-                found[name] = tuple(self._text(item) for item in listed.value)
+                found[name] = self.words(listed)
             else:
-                self._wrong(line, f"{name}: list its columns")
+                self.wrong(key, f"{name}: list its columns")
         return found
 
-    def ddl(self, node: Node | None) -> frozenset[str]:
+    def _ddl(self, node: Node | None) -> frozenset[str]:
         """``keep: [comments, view totals]``: the parts of the schema that are kept unchanged."""
-        found: set[str] = set()
-        for _, line, value in self.items(node, ("keep",)):
-            if isinstance(value, SequenceNode):
-                found |= {self._text(item) for item in value.value}
-            else:
-                self._wrong(line, "keep: list objects as `view totals`, or comments")
-        return frozenset(found)
+        kept = self.parts(node, ("keep",), "ddl").get("keep")
+        if kept is None or isinstance(kept, SequenceNode):
+            return frozenset(self.words(kept) if kept is not None else ())
+        self.wrong(kept, "keep: list objects as `view totals`, or comments")
+        return frozenset()
+
+    def _by_name(self, node: Node, what: str, *, nested: bool) -> dict[str, MaskingRule]:
+        return {
+            name: rule
+            for name, _, value in self.items(node, what)
+            if (rule := self._rule(name, value, nested=nested)) is not None
+        }
 
     def _rule(self, name: str, node: Node, *, nested: bool) -> MaskingRule | None:
         line = line_of(node)
         if isinstance(node, MappingNode) and not nested:
-            parts = {part: (at, value) for part, at, value in self.items(node, ("json",))}
+            parts = self.parts(node, ("json",), name)
             if "json" in parts:
-                return self._document(line, parts["json"][1])
+                rules = self._by_name(parts["json"], f"{name}: json", nested=True)
+                otherwise = rules.pop("otherwise", None)
+                return MaskingRule(MaskingVerb.JSON, "", line, tuple(rules.items()), otherwise)
         if not isinstance(node, ScalarNode):
-            self._wrong(line, f"{name}: write {_FORMS}")
+            self.wrong(node, f"{name}: write {_FORMS}")
             return None
         match = _SIMPLE.fullmatch(str(node.value).strip())
         if match is None:
-            self._wrong(line, f"{name}: {node.value!r} is not a rule; write {_FORMS}")
+            self.wrong(node, f"{name}: {node.value!r} is not a rule; write {_FORMS}")
             return None
         verb, *argument = (group for group in match.groups() if group is not None)
         if verb == MaskingVerb.PSEUDONYM and argument[0] not in self._kinds:
-            self._wrong(line, f"{name}: there is no kind {argument[0]} in kinds:")
+            self.wrong(node, f"{name}: there is no kind {argument[0]} in kinds:")
             return None
         return MaskingRule(MaskingVerb(verb), "".join(argument), line)
-
-    def _document(self, line: int, node: Node) -> MaskingRule:
-        rules = {
-            path: rule
-            for path, _, value in self.items(node)
-            if (rule := self._rule(path, value, nested=True)) is not None
-        }
-        otherwise = rules.pop("otherwise", None)
-        return MaskingRule(MaskingVerb.JSON, "", line, tuple(rules.items()), otherwise)
-
-    def items(
-        self, node: Node | None, known: tuple[str, ...] | None = None
-    ) -> Iterator[tuple[str, int, Node]]:
-        """The entries of a mapping in order; a duplicate name is reported as a mistake."""
-        if node is None or is_null(node):
-            return
-        if not isinstance(node, MappingNode):
-            self._wrong(line_of(node), "write `name: value` lines")
-            return
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value) if isinstance(key, ScalarNode) else ""
-            if not name or name in seen:
-                self._wrong(line_of(key), f"{name or 'this'} is listed twice, or is not plain text")
-            elif known is not None and name not in known:
-                self._wrong(line_of(key), f"unknown name {name!r}; choose from {', '.join(known)}")
-            else:
-                seen.add(name)
-                yield name, line_of(key), value
-
-    def _text(self, node: Node) -> str:
-        if isinstance(node, ScalarNode) and node.value:
-            return str(node.value)
-        self._wrong(line_of(node), "write one word or text here")
-        return ""
-
-    def _wrong(self, line: int, problem: str) -> bool:
-        self.problems.add((line, problem))
-        return False
