@@ -66,6 +66,13 @@ def test_what_is_written_is_read() -> None:
     assert decoded(text, dict[str, list[int]]) == {"a": [1]}
 
 
+def test_a_document_of_one_line() -> None:
+    """``INDENT = 0``: a line with its end, which is read again."""
+    signed = Signed("{}", "key", "signature")
+    assert signed.to_json() == b'{"statement":"{}","key":"key","signature":"signature"}\n'
+    assert Signed.from_json(signed.to_json()) == signed
+
+
 _AT_ONCE = """
 import sys
 import threading
