@@ -14,8 +14,8 @@ from mediatool_assets.domain.metrics import ChartPoint
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX
+from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.costs.report import COSTS_PREFIX, render
 from mediatool_assets.flows.metrics import ReportTools, daily_metrics
 from mediatool_assets.flows.metrics.report import compared, written

@@ -59,8 +59,9 @@ def plan(
     """
     from mediatool_assets.domain.bucket.declaration import Declaration
     from mediatool_assets.flows import bucket
+    from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
 
-    table = bucket.read_prices(prices or bucket.SHIPPED_PRICES)
+    table = read_prices(prices or SHIPPED_PRICES)
     made = bucket.plan(Declaration.of(read_settings()), table)
     if document is not None:
         print_json(made.documents[document])

@@ -55,7 +55,7 @@ def costs(
     if wanted is not None and output is None:
         raise Misuse("--format is the format of --output; add --output FILE, or remove --format")
     from mediatool_assets.domain.costs.report import costs as reckoned
-    from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
+    from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
     from mediatool_assets.flows.costs.report import page, render
     from mediatool_assets.flows.reports.formats import format_of
 

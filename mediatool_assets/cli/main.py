@@ -57,7 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "First steps": (runs.demo, runs.dev),
+    "First steps": (source.demo, source.dev),
     "Your own servers": (initializing.init, checking.check, configuring.settings),
     "Local servers": (servers.up, servers.down, servers.status),
     "Demo data": (source.seed,),

@@ -1,6 +1,6 @@
-"""``export``, ``demo`` and ``dev``: the commands that run Dagster, in separate processes."""
+"""``export``: makes versions, each in a Dagster run in a separate process."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli import completion
-from mediatool_assets.cli.output import Json, echo, note, print_json
+from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.notes import checked_notes
@@ -149,22 +149,14 @@ def _refuse_without_source(
 
 def _report(run: "SuccessfulRun", objects: "S3Objects", json: bool) -> None:
     """Print what the run made; exits with 1 if a check failed."""
-    from mediatool_assets.cli.summary import version_made
+    from mediatool_assets.cli.summary import exit_if_failed, version_made
 
     made = version_made(run, objects)
     if json:
         print_json(made)
     else:
         echo(made)
-    _end(made.failed_checks)
-
-
-def _end(failed_checks: Iterable[str]) -> None:
-    """Print the failed checks on stderr and exit with 1; does nothing if there are none."""
-    if failed := tuple(failed_checks):
-        names = ", ".join(":".join(check.split(":")[:2]) for check in failed)
-        echo(f"mediatool: the version is complete, but checks failed: {names}", err=True)
-        raise typer.Exit(1)
+    exit_if_failed(made.failed_checks)
 
 
 def _backfill(
@@ -187,62 +179,6 @@ def _backfill(
             echo(one)
     if any(one.outcome == "failed" or one.failed_checks for one in made):
         raise typer.Exit(1)
-
-
-def demo(
-    scale: Annotated[
-        float, typer.Option(min=0.0001, max=10.0, help="1 is 848,937 rows, and the history tables.")
-    ] = 0.02,
-    days: Annotated[
-        int, typer.Option(min=1, max=60, help="Number of days; the last one is today.")
-    ] = 3,
-    json: Json = False,
-) -> None:
-    """Run everything once on real servers on this machine: seed, export, edit, export again.
-
-    Starts the local servers, fills the source database and edits it like days of work. For each
-    past day it puts an RDS snapshot export into the bucket, in AWS's layout, and makes the version
-    of that day from it. Then it makes today's version from the live database and, after more edits,
-    another one on demand. Dagster makes all of them, and each is verified to its last byte. If you
-    run the demo again, it makes two more versions of today.
-
-    Examples:
-
-        mediatool demo
-        mediatool demo --scale 0.1 --json
-    """
-    from mediatool_assets.cli import demonstration
-
-    made = demonstration.run(home(), scale, days)
-    if json:
-        print_json(made)
-    else:
-        echo(demonstration.describe(made))
-    red = [check for one in made.made for check in one.failed_checks]
-    unsound = [f"{v}: verify: {found}" for v, found in made.verdicts.items() if found != "passed"]
-    _end(red + unsound)
-
-
-def dev(
-    port: Annotated[
-        int | None,
-        typer.Option(min=1, max=65535, help="The port of the UI. Default: 3000, or any free port."),
-    ] = None,
-) -> None:
-    """Start the local servers, then Dagster's UI and daemon, until Ctrl-C.
-
-    The servers stay up afterwards: `mediatool down` stops them. Of several sources it shows all, or
-    that of `--source`.
-
-    Examples:
-
-        mediatool dev
-        mediatool dev --port 8080
-    """
-    from mediatool_assets.cli import development
-
-    url = development.run(port)
-    note(f"{url} is stopped; the servers still run, `mediatool down` stops them")
 
 
 def _days(text: str, today: date, earliest: date) -> tuple[date, date]:

@@ -2,12 +2,15 @@
 
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import typer
 
 from mediatool_assets.cli.launch import SuccessfulRun
+from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.versions import catalog
@@ -95,3 +98,11 @@ def listing_command(settings: Settings) -> str:
     """The AWS command that lists the bucket."""
     endpoint = f" --endpoint-url {settings.s3_endpoint_url}" if settings.s3_endpoint_url else ""
     return f"aws{endpoint} s3 ls s3://{settings.s3_bucket}/{settings.s3_prefix} --recursive"
+
+
+def exit_if_failed(failed_checks: Iterable[str]) -> None:
+    """Print the failed checks on stderr and exit with 1; does nothing if there are none."""
+    if failed := tuple(failed_checks):
+        names = ", ".join(":".join(check.split(":")[:2]) for check in failed)
+        echo(f"mediatool: the version is complete, but checks failed: {names}", err=True)
+        raise typer.Exit(1)

@@ -19,12 +19,11 @@ from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.drift import as_declared, still_passes
 from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.costs.report import costs as reckoned
-from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.bucket.posture import PostureChange, record
 from mediatool_assets.flows.costs.inventory import take_inventory
 from mediatool_assets.flows.costs.inventory_files import keep
+from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.costs.report import headline, publish
-from mediatool_assets.flows.site import publish as publish_site
 
 GROUP = "bucket"
 POSTURE = dg.AssetKey([GROUP, "posture"])
@@ -121,22 +120,6 @@ def _figures(found: Costs) -> dict[str, float | int]:
     }
 
 
-@operation(
-    SITE,
-    "The day's pages of the report site, with the posture and costs of the bucket.",
-    {"s3", "html"},
-    after=[POSTURE, COSTS],
-)
-def bucket_site(
-    context: dg.AssetExecutionContext, servers: ServersResource
-) -> dg.MaterializeResult[None]:
-    """Write the pages of today, of the day before, and the index."""
-    record_process(context.instance, context.run)
-    with errors_as_failures():
-        index = publish_site(servers.objects(), f"{datetime.now(UTC):%Y-%m-%d}")
-    return dg.MaterializeResult(metadata={"dagster/uri": index})
-
-
 JOB = dg.define_asset_job(
     "daily_bucket",
     dg.AssetSelection.assets(POSTURE, COSTS, SITE),
@@ -153,4 +136,4 @@ SCHEDULE = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 
-ASSETS = [posture, bucket_costs, bucket_site]
+ASSETS = [posture, bucket_costs]

@@ -15,9 +15,9 @@ from mediatool_assets.domain.errors import (
     MediatoolError,
     Misuse,
     NothingOfDay,
+    PastDay,
     Refused,
 )
-from mediatool_assets.flows.export.origin import PastDay
 
 PAUSES = (2.0, 6.0)
 """Seconds before a step is retried, for a short outage of a server; by then the client has retried

@@ -29,7 +29,7 @@ from mediatool_assets.defs.restore_drill import WEEKLY_DRILL, restore_drill
 from mediatool_assets.defs.retention import DAILY_RETENTION, retention
 from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
 from mediatool_assets.defs.schedules import daily_export_schedule
-from mediatool_assets.defs.site import report_site
+from mediatool_assets.defs.site import bucket_site, report_site
 from mediatool_assets.defs.sources import source_tables
 from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
 from mediatool_assets.defs.transformed import collections_of, transformed_layer
@@ -76,6 +76,7 @@ def source_definitions(
             if is_made
         ),
         *bucket.ASSETS,
+        bucket_site,
     ]
     checks = [
         raw_checks(tables, model),

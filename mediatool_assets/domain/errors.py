@@ -167,6 +167,10 @@ class Refused(MediatoolError):
     exit_code = 5
 
 
+class PastDay(Refused):
+    """The live source has today's rows only and cannot be exported for another day."""
+
+
 class InColdStorage(Refused):
     """An object is in a cold tier. ``ready``: when the copy that was requested is readable."""
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.flows.bucket import SHIPPED_PRICES
 from mediatool_assets.flows.costs.inventory_files import (
     inventory_from_parquet,
     inventory_to_parquet,
 )
+from mediatool_assets.flows.costs.prices import SHIPPED_PRICES
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run

@@ -16,7 +16,8 @@ from mediatool_assets.domain.bucket.drift import PostureRecord
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import BadSettings, Refused
-from mediatool_assets.flows.bucket import SHIPPED_PRICES, apply, check, plan, posture, read_prices
+from mediatool_assets.flows.bucket import apply, check, plan, posture
+from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.reports.markdown import markdown
 from mediatool_assets_tests.bucket_twin import BucketTwin, as_declared, unknown
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain.errors import BadArchive, NotFound
+from mediatool_assets.domain.errors import BadArchive, NotFound, PastDay
 from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.export.origin import Asked, Origin, PastDay, SourceCandidates, adopt
+from mediatool_assets.flows.export.origin import Asked, Origin, SourceCandidates, adopt
 from mediatool_assets.flows.export.rds_source import RdsExport
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed.rds_export import export_as_rds

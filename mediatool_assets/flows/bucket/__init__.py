@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from mediatool_assets.domain.bucket import policies
 from mediatool_assets.domain.bucket.aspects import (
@@ -20,13 +17,10 @@ from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.departures import Departure, additional_rules, departures
 from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
 from mediatool_assets.domain.bucket.posture import Control, controls
-from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
+from mediatool_assets.domain.bucket.rules import State, problems
 from mediatool_assets.domain.errors import BadSettings, Refused
-from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.prices import Prices
 from mediatool_assets.flows.ports.bucket import BucketSettings
-
-SHIPPED_PRICES = Path(__file__).parents[2] / "prices" / "s3-us-east-1.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +59,6 @@ class Applied:
     unchanged: tuple[Aspect, ...]
     failed: dict[Aspect, str]
     commands: tuple[str, ...]
-
-
-def read_prices(path: Path) -> Prices:
-    """Read a price table from a file; raises BadSettings if it is invalid or lacks a class."""
-    step = f"compare it with {SHIPPED_PRICES}"
-    try:
-        prices = decoded(path.read_bytes(), Prices)
-    except msgspec.DecodeError as error:
-        raise BadSettings([f"{path} is not a table of prices: {error}", step]) from error
-    for part, needed in (
-        ("gb_month", {"STANDARD", *WATERFALL}),
-        ("put_1000", {"STANDARD", *WATERFALL}),
-        ("retrieval", {"STANDARD", *WATERFALL}),
-        ("transition_1000", set(WATERFALL)),
-    ):
-        if missing := needed - set(getattr(prices, part)):
-            names = ", ".join(sorted(missing))
-            raise BadSettings([f"{path} has no price of {names} in {part}", step])
-    return prices
 
 
 def plan(declared: Declaration, prices: Prices) -> Plan:

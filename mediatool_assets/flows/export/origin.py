@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import AlreadyExists, BadSource, Misuse, NothingOfDay, Refused
+from mediatool_assets.domain.errors import AlreadyExists, BadSource, Misuse, NothingOfDay, PastDay
 from mediatool_assets.domain.keys import archive_key, archive_prefix
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.rds_export import day_prefix
@@ -24,10 +24,6 @@ from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.ordered_results import in_order
 
 Asked = Literal["auto", "postgres", "rds", "archive"]
-
-
-class PastDay(Refused):
-    """The live source has today's rows only and cannot be exported for another day."""
 
 
 @dataclass(frozen=True, slots=True)

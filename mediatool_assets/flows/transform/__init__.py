@@ -18,7 +18,6 @@ from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore
 from mediatool_assets.flows.transform.collection_shares import (
     CollectionShare,
@@ -26,7 +25,7 @@ from mediatool_assets.flows.transform.collection_shares import (
     make,
 )
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.indexes import index_documents
+from mediatool_assets.flows.transform.indexes import index_documents, metadata_json
 from mediatool_assets.flows.transform.join_plan import join
 from mediatool_assets.flows.transform.join_session import Joins
 from mediatool_assets.flows.transform.table_cuts import cuts

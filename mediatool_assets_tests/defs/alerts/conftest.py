@@ -24,10 +24,9 @@ from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.schedules import daily_export_schedule
-from mediatool_assets.domain.errors import BadValue, Unreachable
+from mediatool_assets.domain.errors import BadValue, PastDay, Unreachable
 from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.export.origin import PastDay
 from mediatool_assets.stores.alert_channels import channels
 from mediatool_assets_tests.receiver import Receiver, receiver
 from mediatool_assets_tests.server_folders import server_folder

@@ -6,7 +6,7 @@ from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.departures import departures
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, StorageClass, Transition
 from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
-from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
+from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
 
 PRICES = read_prices(SHIPPED_PRICES)
 

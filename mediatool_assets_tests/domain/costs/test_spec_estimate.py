@@ -10,7 +10,7 @@ from mediatool_assets.domain.bucket.departures import SPEC
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
 from mediatool_assets.domain.prices import Prices
-from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
+from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
 from mediatool_assets_tests.documents import ROOT
 
 SHIPPED = read_prices(SHIPPED_PRICES)
