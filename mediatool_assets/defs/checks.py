@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from mediatool_assets.defs.check_results import result, spec
-from mediatool_assets.defs.dump import DUMP
 from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.layers import Layer, key, name_of
-from mediatool_assets.defs.publication import METADATA
+from mediatool_assets.defs.layers import DUMP_ARCHIVE, METADATA, Layer, key, name_of
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import AdditionVerb, Model
@@ -176,7 +174,7 @@ def version_checks(
             partial(schema_beside_model, named=tables),
         ),
     )
-    assets = {check.name: DUMP if check.name == _DUMPED else METADATA for check in checks}
+    assets = {check.name: DUMP_ARCHIVE if check.name == _DUMPED else METADATA for check in checks}
     by_name = {check.name: check for check in checks}
 
     @dg.multi_asset_check(

@@ -14,8 +14,8 @@ import dagster as dg
 from mediatool_assets.defs.check_results import figures, result, severity, spec
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
+from mediatool_assets.defs.layers import METADATA
 from mediatool_assets.defs.namespace import PLAIN, Namespace
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.punctuality import ALLOWED, Timetable

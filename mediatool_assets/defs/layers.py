@@ -26,6 +26,21 @@ TOGETHER = (
 )
 """What each table's and collection's description says."""
 
+RAW_ARCHIVE = dg.AssetKey("raw_archive")
+"""The archive as a whole. Every collection depends on it and on its tables.
+
+Dagster 1.13 rejects a backfill of a step in which some assets have one parent and others have
+several (see docs/how-to/backfills.md). With this asset, every collection has several.
+"""
+
+TRANSFORMED_ARCHIVE = dg.AssetKey("transformed_archive")
+POSTGRES_DATABASE = dg.AssetKey("postgres_database")
+MONGODB_DATABASE = dg.AssetKey("mongodb_database")
+DUMP_ARCHIVE = dg.AssetKey("dump")
+METADATA = dg.AssetKey("metadata")
+REGISTRY = dg.AssetKey("registry")
+SANITIZED = dg.AssetKey("sanitized")
+
 TABLES_IO = "tables"
 COLLECTIONS_IO = "collections"
 DATABASE_IO = "database"

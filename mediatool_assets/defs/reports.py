@@ -14,8 +14,7 @@ from mediatool_assets.defs.check_results import result, spec
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
-from mediatool_assets.defs.layers import JSON_IO, layer_spec
-from mediatool_assets.defs.publication import METADATA
+from mediatool_assets.defs.layers import JSON_IO, METADATA, layer_spec
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import MediatoolError, NotFound

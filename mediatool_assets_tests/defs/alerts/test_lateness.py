@@ -17,7 +17,7 @@ from dagster._core.scheduler.instigation import (
 )
 
 from mediatool_assets.defs.freshness import ON_TIME
-from mediatool_assets.defs.publication import METADATA
+from mediatool_assets.defs.layers import METADATA
 from mediatool_assets_tests.defs.alerts.conftest import HERE, Platform
 from mediatool_assets_tests.receiver import Receiver
 
