@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from mediatool_assets.defs.check_results import figures, result, severity, spec
+from mediatool_assets.defs.check_results import check_result, check_spec, figures, severity
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.layers import METADATA
@@ -42,7 +42,9 @@ def with_freshness(
 
 
 @dg.multi_asset_check(
-    specs=[spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is complete.")]
+    specs=[
+        check_spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is complete.")
+    ]
 )
 def check_on_time(
     context: dg.AssetCheckExecutionContext, servers: ServersResource
@@ -52,7 +54,7 @@ def check_on_time(
     with errors_as_failures():
         day = date.fromisoformat(context.partition_key)
         due = servers.settings().timetable.due(day)
-        return result(ON_TIME, day_on_time(servers.objects(), day, datetime.now(UTC), due))
+        return check_result(ON_TIME, day_on_time(servers.objects(), day, datetime.now(UTC), due))
 
 
 def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
