@@ -24,8 +24,8 @@ from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import server_uri, stored_collection, stored_mongodb_database
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.flows.dump import load_and_dump
-from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.query.handles import ArchiveHandle
+from mediatool_assets.flows.versions.version_databases import Loaded, loaded
 
 
 def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:

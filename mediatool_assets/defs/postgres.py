@@ -30,8 +30,9 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import RestoreTarget
 from mediatool_assets.flows.query.handles import ArchiveHandle
 from mediatool_assets.flows.restore.database import RestoredDatabase, restored_database
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, why_not_restored
+from mediatool_assets.flows.versions.version_databases import restored
 from mediatool_assets.stores.environment import account
 
 

@@ -10,9 +10,9 @@ from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import Loaded
 from mediatool_assets.flows.restore.database import RestoredDatabase
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.version_databases import Loaded
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from bson import json_util
-
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.collection import CollectionInfo
@@ -15,10 +13,12 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import Loaded, LoadOptions, load, loaded
+from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.collection_metadata import metadata_json
+from mediatool_assets.flows.versions.version_databases import Loaded, loaded
 from mediatool_assets.flows.workers.id_ranges import IdRange, id_ranges
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
@@ -144,17 +144,3 @@ def _spool(share: _DumpShare) -> Spooled:
     each part with their SHA-256.
     """
     return share.spools.documents(share.name, share.range.batches(), unpacked=True)
-
-
-def metadata_json(info: CollectionInfo) -> bytes:
-    """A collection's ``.metadata.json``: canonical Extended JSON, as mongorestore reads it.
-
-    mongodump's ``uuid`` is left out: it identifies the server's collection; no restore needs it.
-    """
-    content = {
-        "options": info.options,
-        "indexes": list(info.indexes),
-        "collectionName": info.name,
-        "type": "collection",
-    }
-    return json_util.dumps(content, json_options=json_util.CANONICAL_JSON_OPTIONS).encode()

@@ -18,7 +18,6 @@ from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore
 from mediatool_assets.flows.transform.collection_shares import (
     CollectionShare,
@@ -34,6 +33,7 @@ from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.collection_metadata import metadata_json
 from mediatool_assets.flows.versions.source_counts import require_source_counts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
 from mediatool_assets.flows.workers.ordered_results import in_order
