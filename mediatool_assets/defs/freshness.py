@@ -14,19 +14,12 @@ import dagster as dg
 from mediatool_assets.defs.check_results import check_result, check_spec, figures, severity
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.layers import METADATA
+from mediatool_assets.defs.layers import ON_TIME
 from mediatool_assets.defs.namespace import PLAIN, Namespace
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.punctuality import ALLOWED, Timetable
 from mediatool_assets.flows.checks.version import day_on_time
-
-ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
-
-
-def is_on_time(check: dg.AssetCheckKey) -> bool:
-    """True for ON_TIME of any source: its asset's key may begin with a source's name."""
-    return check.name == ON_TIME.name and check.asset_key.path[-1:] == METADATA.path
 
 
 def with_freshness(

@@ -41,6 +41,9 @@ METADATA = dg.AssetKey("metadata")
 REGISTRY = dg.AssetKey("registry")
 SANITIZED = dg.AssetKey("sanitized")
 
+ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
+"""The check that the day has a complete version; it is about the day, not about a version."""
+
 TABLES_IO = "tables"
 COLLECTIONS_IO = "collections"
 DATABASE_IO = "database"
@@ -69,6 +72,11 @@ def name_of(asset: dg.AssetKey) -> str:
 def shown(asset: dg.AssetKey) -> str:
     """An asset for people: ``layer/TABLE``, the table by its own name."""
     return "/".join([*asset.path[:-1], name_of(asset)])
+
+
+def is_on_time(check: dg.AssetCheckKey) -> bool:
+    """True for ON_TIME of any source: its asset's key may begin with a source's name."""
+    return check.name == ON_TIME.name and check.asset_key.path[-1:] == METADATA.path
 
 
 def layer_spec(
