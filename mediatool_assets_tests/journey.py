@@ -20,9 +20,9 @@ from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Source, Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.version_databases import Restored
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mediatool_assets.flows.ports import ArchiveStore
     from mediatool_assets.flows.restore.postgres import RestoreOptions
     from mediatool_assets.flows.restore.records import RestoreRequest
-    from mediatool_assets.flows.restore.result import Restored
+    from mediatool_assets.flows.versions.version_databases import Restored
     from mediatool_assets.flows.workers.workspace import Workspace
     from mediatool_assets.stores.s3 import S3Objects
 

@@ -24,7 +24,7 @@ from mediatool_assets.dagster_internals import (
     get_latest_completed_cron_tick,
 )
 from mediatool_assets.defs.alert_runs import EndedRun, checked
-from mediatool_assets.defs.freshness import is_on_time
+from mediatool_assets.defs.layers import is_on_time
 from mediatool_assets.domain.alerts import Observations, Problem, Success
 
 _RUNS = 50  # per tick; a backfill of a year is reported within a few minutes

@@ -14,10 +14,8 @@ import dagster as dg
 
 from mediatool_assets.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from mediatool_assets.defs.failures import REFUSED_TAG
-from mediatool_assets.defs.freshness import is_on_time
-from mediatool_assets.defs.layers import shown
+from mediatool_assets.defs.layers import METADATA, is_on_time, shown
 from mediatool_assets.defs.namespace import PLAIN, Namespace
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.alerts import (

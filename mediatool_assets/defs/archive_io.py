@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from mediatool_assets.defs.dump import DUMP
-from mediatool_assets.defs.layers import name_of
+from mediatool_assets.defs.layers import (
+    DUMP_ARCHIVE,
+    RAW_ARCHIVE,
+    SANITIZED,
+    TRANSFORMED_ARCHIVE,
+    name_of,
+)
 from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.raw import RAW_ARCHIVE
-from mediatool_assets.defs.sanitized import SANITIZED
 from mediatool_assets.defs.stored import Stored, stored_archive, stored_member
-from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
 from mediatool_assets.defs.version_io import VersionIOManager
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.keys import Kind
@@ -81,7 +83,7 @@ class Archives(ArchivedAssets):
         kinds: dict[dg.AssetKey, Kind] = {
             names.key(RAW_ARCHIVE): "raw",
             names.key(TRANSFORMED_ARCHIVE): "transformed",
-            names.key(DUMP): "dump",
+            names.key(DUMP_ARCHIVE): "dump",
             names.key(SANITIZED): "sanitized",
         }
         return kinds[asset]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mediatool_assets.defs.check_results import result
+from mediatool_assets.defs.check_results import check_result
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import operation
@@ -68,7 +68,7 @@ def posture(
     )
     yield dg.MaterializeResult(
         metadata={"dagster/uri": uri, **held.figures, "controls": _controls(looked)},
-        check_results=[result(AS_DECLARED, held), result(NO_DRIFT, drifted)],
+        check_results=[check_result(AS_DECLARED, held), check_result(NO_DRIFT, drifted)],
     )
 
 

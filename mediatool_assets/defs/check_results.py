@@ -9,7 +9,9 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.domain.outcome import Finding
 
 
-def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+def check_spec(
+    asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False
+) -> dg.AssetCheckSpec:
     """A check of an asset, with a result for each partition."""
     with warnings.catch_warnings():  # partitions_def works, but Dagster does not guarantee it yet
         warnings.simplefilter("ignore", dg.PreviewWarning)
@@ -18,7 +20,7 @@ def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) ->
         )
 
 
-def result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
+def check_result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
     """A finding as a Dagster check result; an unknown finding has not passed."""
     return dg.AssetCheckResult(
         passed=finding.outcome == "passed",

@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from mediatool_assets.defs.check_results import result, spec
-from mediatool_assets.defs.dump import DUMP
+from mediatool_assets.defs.check_results import check_result, check_spec
 from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.layers import Layer, key, name_of
-from mediatool_assets.defs.publication import METADATA
+from mediatool_assets.defs.layers import DUMP_ARCHIVE, METADATA, Layer, key, name_of
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import AdditionVerb, Model
@@ -107,7 +105,7 @@ def _layer_checks(
         name=f"check_{layer}",
         description=description,
         specs=[
-            spec(key(layer, thing), check.name, check.description, blocking=check.blocking)
+            check_spec(key(layer, thing), check.name, check.description, blocking=check.blocking)
             for thing in things
             for check in checks
         ],
@@ -126,7 +124,7 @@ def _layer_checks(
             }
         for name, findings in found.items():
             for thing, finding in findings.items():
-                yield result(dg.AssetCheckKey(key(layer, thing), name), finding)
+                yield check_result(dg.AssetCheckKey(key(layer, thing), name), finding)
 
     return check_layer
 
@@ -176,12 +174,12 @@ def version_checks(
             partial(schema_beside_model, named=tables),
         ),
     )
-    assets = {check.name: DUMP if check.name == _DUMPED else METADATA for check in checks}
+    assets = {check.name: DUMP_ARCHIVE if check.name == _DUMPED else METADATA for check in checks}
     by_name = {check.name: check for check in checks}
 
     @dg.multi_asset_check(
         name="check_version",
-        specs=[spec(assets[check.name], check.name, check.description) for check in checks],
+        specs=[check_spec(assets[check.name], check.name, check.description) for check in checks],
         can_subset=True,
     )
     def check_version(
@@ -192,7 +190,9 @@ def version_checks(
             objects, version = servers.objects(), _version(context, servers)
             for asked in sorted(context.selected_asset_check_keys):
                 check = by_name[asked.name]
-                yield result(asked, check.evaluate(objects, version, **check.arguments(servers)))
+                yield check_result(
+                    asked, check.evaluate(objects, version, **check.arguments(servers))
+                )
 
     return check_version
 

@@ -3,13 +3,13 @@
 import dagster as dg
 from pydantic import PrivateAttr
 
-from mediatool_assets.defs import mongodb
 from mediatool_assets.defs.archive_io import OpenArchive, RawTables
-from mediatool_assets.defs.layers import name_of
+from mediatool_assets.defs.layers import MONGODB_DATABASE, name_of
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import (
     Stored,
+    server_uri,
     stored_collection,
     stored_mongodb_database,
     stored_postgres_database,
@@ -45,14 +45,14 @@ class MongoDatabase(VersionIOManager):
 
     def find(self, asset: dg.AssetKey, opened: LiveDatabase) -> Stored:
         """What the marker says was read back."""
-        server = mongodb.server_uri(self.servers.settings())
+        server = server_uri(self.servers.settings())
         if self._is_whole(asset):
             return stored_mongodb_database(opened.version, server, opened.loaded)
         name = opened.collection(name_of(asset)).collection
         return stored_collection(opened.version, server, opened.loaded, name)
 
     def _is_whole(self, asset: dg.AssetKey) -> bool:
-        return asset == Namespace(self.prefix).key(mongodb.DATABASE)
+        return asset == Namespace(self.prefix).key(MONGODB_DATABASE)
 
 
 class RestoredTables(RawTables):

@@ -8,8 +8,14 @@ import dagster as dg
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import ARCHIVES_IO, VERSION, key, layer_spec
-from mediatool_assets.defs.mongodb import DATABASE
+from mediatool_assets.defs.layers import (
+    ARCHIVES_IO,
+    DUMP_ARCHIVE,
+    MONGODB_DATABASE,
+    VERSION,
+    key,
+    layer_spec,
+)
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import ServersResource
@@ -18,8 +24,6 @@ from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.query.handles import LiveDatabase
 from mediatool_assets.flows.versions import archives
 
-DUMP = dg.AssetKey("dump")
-
 
 def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
     """The step that dumps the version's database."""
@@ -27,7 +31,7 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="dump",
         specs=[_spec(collections)],
-        ins={"mongodb_database": dg.AssetIn(DATABASE)},
+        ins={"mongodb_database": dg.AssetIn(MONGODB_DATABASE)},
         partitions_def=DAYS,
         pool=pools.DUMP,
     )
@@ -53,8 +57,8 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
 def _spec(collections: Sequence[str]) -> dg.AssetSpec:
     spec = layer_spec(
         "dump",
-        DUMP,
-        [DATABASE, *(key("mongodb", name) for name in collections)],
+        DUMP_ARCHIVE,
+        [MONGODB_DATABASE, *(key("mongodb", name) for name in collections)],
         "The version's database in mongodump's layout; mongorestore can restore it.",
         {"s3", "mongodb", "bson"},
     )

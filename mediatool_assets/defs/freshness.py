@@ -11,22 +11,15 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from mediatool_assets.defs.check_results import figures, result, severity, spec
+from mediatool_assets.defs.check_results import check_result, check_spec, figures, severity
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
+from mediatool_assets.defs.layers import ON_TIME
 from mediatool_assets.defs.namespace import PLAIN, Namespace
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.punctuality import ALLOWED, Timetable
 from mediatool_assets.flows.checks.version import day_on_time
-
-ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
-
-
-def is_on_time(check: dg.AssetCheckKey) -> bool:
-    """True for ON_TIME of any source: its asset's key may begin with a source's name."""
-    return check.name == ON_TIME.name and check.asset_key.path[-1:] == METADATA.path
 
 
 def with_freshness(
@@ -42,7 +35,9 @@ def with_freshness(
 
 
 @dg.multi_asset_check(
-    specs=[spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is complete.")]
+    specs=[
+        check_spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is complete.")
+    ]
 )
 def check_on_time(
     context: dg.AssetCheckExecutionContext, servers: ServersResource
@@ -52,7 +47,7 @@ def check_on_time(
     with errors_as_failures():
         day = date.fromisoformat(context.partition_key)
         due = servers.settings().timetable.due(day)
-        return result(ON_TIME, day_on_time(servers.objects(), day, datetime.now(UTC), due))
+        return check_result(ON_TIME, day_on_time(servers.objects(), day, datetime.now(UTC), due))
 
 
 def on_time_sensor(names: Namespace) -> dg.SensorDefinition:

@@ -14,13 +14,14 @@ from mediatool_assets.defs.layers import (
     COLLECTIONS_IO,
     DATABASE_IO,
     JSON_IO,
+    METADATA,
+    REGISTRY,
     RESTORED_DATABASE_IO,
     RESTORED_TABLES_IO,
     TABLES_IO,
 )
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.parquet import PARQUET_IO, Parquet
-from mediatool_assets.defs.publication import METADATA, REGISTRY
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import Stored, stored_json
 from mediatool_assets.defs.version_io import VersionIOManager

@@ -3,9 +3,8 @@
 import dagster as dg
 
 from mediatool_assets.dagster_internals import UnresolvedAssetJobDefinition
-from mediatool_assets.defs.layers import VERSION
+from mediatool_assets.defs.layers import SANITIZED, VERSION
 from mediatool_assets.defs.raw import ON_DEMAND
-from mediatool_assets.defs.sanitized import SANITIZED
 from mediatool_assets.domain.targets import TARGETS, Targets
 
 DAILY = "daily_export"

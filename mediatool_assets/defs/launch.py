@@ -33,8 +33,7 @@ from mediatool_assets.dagster_internals import (
 )
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, REFUSED_TAG
-from mediatool_assets.defs.freshness import is_on_time
-from mediatool_assets.defs.layers import shown
+from mediatool_assets.defs.layers import is_on_time, shown
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import WATCHER, RunReporter, report_steps

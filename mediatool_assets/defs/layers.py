@@ -26,6 +26,24 @@ TOGETHER = (
 )
 """What each table's and collection's description says."""
 
+RAW_ARCHIVE = dg.AssetKey("raw_archive")
+"""The archive as a whole. Every collection depends on it and on its tables.
+
+Dagster 1.13 rejects a backfill of a step in which some assets have one parent and others have
+several (see docs/how-to/backfills.md). With this asset, every collection has several.
+"""
+
+TRANSFORMED_ARCHIVE = dg.AssetKey("transformed_archive")
+POSTGRES_DATABASE = dg.AssetKey("postgres_database")
+MONGODB_DATABASE = dg.AssetKey("mongodb_database")
+DUMP_ARCHIVE = dg.AssetKey("dump")
+METADATA = dg.AssetKey("metadata")
+REGISTRY = dg.AssetKey("registry")
+SANITIZED = dg.AssetKey("sanitized")
+
+ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
+"""The check that the day has a complete version; it is about the day, not about a version."""
+
 TABLES_IO = "tables"
 COLLECTIONS_IO = "collections"
 DATABASE_IO = "database"
@@ -54,6 +72,11 @@ def name_of(asset: dg.AssetKey) -> str:
 def shown(asset: dg.AssetKey) -> str:
     """An asset for people: ``layer/TABLE``, the table by its own name."""
     return "/".join([*asset.path[:-1], name_of(asset)])
+
+
+def is_on_time(check: dg.AssetCheckKey) -> bool:
+    """True for ON_TIME of any source: its asset's key may begin with a source's name."""
+    return check.name == ON_TIME.name and check.asset_key.path[-1:] == METADATA.path
 
 
 def layer_spec(

@@ -9,19 +9,23 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, unchanged
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import DATABASE_IO, TOGETHER, key, layer_spec, require_named
+from mediatool_assets.defs.layers import (
+    DATABASE_IO,
+    MONGODB_DATABASE,
+    TOGETHER,
+    TRANSFORMED_ARCHIVE,
+    key,
+    layer_spec,
+    require_named,
+)
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.stored import stored_collection, stored_mongodb_database
-from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
+from mediatool_assets.defs.stored import server_uri, stored_collection, stored_mongodb_database
 from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.dump import load_and_dump
-from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.query.handles import ArchiveHandle
-
-DATABASE = dg.AssetKey("mongodb_database")
+from mediatool_assets.flows.versions.version_databases import Loaded, loaded
 
 
 def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
@@ -53,7 +57,7 @@ def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
 def _database_spec() -> dg.AssetSpec:
     return layer_spec(
         "mongodb",
-        DATABASE,
+        MONGODB_DATABASE,
         [TRANSFORMED_ARCHIVE],  # one parent, as each collection has (docs/how-to/backfills.md)
         "The version's own database `mediatool_VERSION` as a whole, complete and read back.",
         {"mongodb"},
@@ -97,7 +101,7 @@ def _results(
     require_named(database.database, collections, database.documents)
     version, members = transformed.version, transformed.manifest.collections()
     yield dg.MaterializeResult(
-        asset_key=DATABASE,
+        asset_key=MONGODB_DATABASE,
         value=stored_mongodb_database(version, server, database),
         metadata={"documents": {name: database.documents[name] for name in collections}},
     )
@@ -112,9 +116,3 @@ def _results(
                 "dagster/column_lineage": unchanged(fields, "transformed", name),
             },
         )
-
-
-def server_uri(settings: Settings) -> str:
-    """``mongodb://hosts``, without user, password and options; raises BadSettings."""
-    url = settings.required_url("mongodb_url")
-    return f"{url.scheme}://{url.hosts}"

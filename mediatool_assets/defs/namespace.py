@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from mediatool_assets.defs.check_results import spec as partitioned_check
+from mediatool_assets.defs.check_results import check_spec
 from mediatool_assets.domain.errors import Misuse
 
 IO_MANAGER = "dagster/io_manager_key"
@@ -157,7 +157,7 @@ class Namespace:
     def _check(self, plain: dg.AssetCheckSpec) -> dg.AssetCheckSpec:
         asset, says = self.key(plain.asset_key), plain.description or ""
         if plain.partitions_def is not None:
-            return partitioned_check(asset, plain.name, says, blocking=plain.blocking)
+            return check_spec(asset, plain.name, says, blocking=plain.blocking)
         return dg.AssetCheckSpec(plain.name, asset=asset, description=says, blocking=plain.blocking)
 
     def _function(self, made: dg.AssetsDefinition) -> Callable[..., Any]:

@@ -10,6 +10,8 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
+    POSTGRES_DATABASE,
+    RAW_ARCHIVE,
     RESTORED_DATABASE_IO,
     RESTORED_TABLES_IO,
     TOGETHER,
@@ -19,7 +21,6 @@ from mediatool_assets.defs.layers import (
 )
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import stored_postgres_database, stored_postgres_table
 from mediatool_assets.domain.ddl.kinds import by_setting
@@ -29,11 +30,10 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import RestoreTarget
 from mediatool_assets.flows.query.handles import ArchiveHandle
 from mediatool_assets.flows.restore.database import RestoredDatabase, restored_database
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, why_not_restored
+from mediatool_assets.flows.versions.version_databases import restored
 from mediatool_assets.stores.environment import account
-
-DATABASE = dg.AssetKey("postgres_database")
 
 
 def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
@@ -76,7 +76,7 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
 def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
     return layer_spec(
         "postgres",
-        DATABASE,
+        POSTGRES_DATABASE,
         [RAW_ARCHIVE, *(key("raw", table) for table in tables)],
         "The version's own PostgreSQL database, or the reason why there is none: the version is "
         "complete without it, and the check `restored` of its metadata fails.",
@@ -125,7 +125,7 @@ def _restore(
 def _missing(target: RestoreTarget, version: Version, problem: str) -> dg.MaterializeResult[Any]:
     """The asset's result if there is no database: the reason, and no value for the IO manager."""
     return dg.MaterializeResult(
-        asset_key=DATABASE,
+        asset_key=POSTGRES_DATABASE,
         metadata={
             "version": str(version),
             "restored": False,
@@ -140,7 +140,9 @@ def _results(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     members = manifest.tables()
     require_named(database.database, tables, database.rows)
-    yield dg.MaterializeResult(asset_key=DATABASE, value=stored_postgres_database(database))
+    yield dg.MaterializeResult(
+        asset_key=POSTGRES_DATABASE, value=stored_postgres_database(database)
+    )
     for table in tables:
         member = members[table]
         yield dg.MaterializeResult(

@@ -7,15 +7,21 @@ import dagster as dg
 import msgspec
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.dump import DUMP
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import JSON_IO, VERSION, layer_spec
+from mediatool_assets.defs.layers import (
+    DUMP_ARCHIVE,
+    JSON_IO,
+    METADATA,
+    POSTGRES_DATABASE,
+    REGISTRY,
+    TRANSFORMED_ARCHIVE,
+    VERSION,
+    layer_spec,
+)
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.postgres import DATABASE
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.defs.stored import stored_json
-from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.targets import Targets
@@ -28,9 +34,6 @@ from mediatool_assets.flows.versions.chain import checkpoint_of
 from mediatool_assets.flows.versions.registry import write_local_registry
 from mediatool_assets.stores.signing_keys import signing_key
 
-METADATA = dg.AssetKey("metadata")
-REGISTRY = dg.AssetKey("registry")
-
 
 def publication(targets: Targets) -> dg.AssetsDefinition:
     """The step that publishes a version: its metadata file, then the registry of versions.
@@ -38,8 +41,8 @@ def publication(targets: Targets) -> dg.AssetsDefinition:
     It follows what makes the version complete: the dump, or without MongoDB the transformed
     archive; with PostgreSQL the restored database, or the reason why there is none.
     """
-    archived = DUMP if targets.mongodb else TRANSFORMED_ARCHIVE
-    made = [archived, *([DATABASE] if targets.postgres else [])]
+    archived = DUMP_ARCHIVE if targets.mongodb else TRANSFORMED_ARCHIVE
+    made = [archived, *([POSTGRES_DATABASE] if targets.postgres else [])]
 
     @dg.multi_asset(
         name="publish",

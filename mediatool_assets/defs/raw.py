@@ -13,6 +13,7 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
+    RAW_ARCHIVE,
     TABLES_IO,
     TOGETHER,
     key,
@@ -37,14 +38,6 @@ from mediatool_assets.flows.export.origin import Asked, OnDay, Origin, SourceCan
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
-
-RAW_ARCHIVE = dg.AssetKey("raw_archive")
-"""The archive as a whole. Every collection depends on it and on its tables.
-
-Dagster 1.13 rejects a backfill of a step in which some assets have one parent and others have
-several (see docs/how-to/backfills.md). With this asset, every collection has several.
-"""
-
 
 ON_DEMAND = "on_demand_export"
 """The job with which people make a version, in the launchpad or from the command line."""

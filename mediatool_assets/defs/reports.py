@@ -10,12 +10,11 @@ from typing import Any
 import dagster as dg
 import msgspec
 
-from mediatool_assets.defs.check_results import result, spec
+from mediatool_assets.defs.check_results import check_result, check_spec
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
-from mediatool_assets.defs.layers import JSON_IO, layer_spec
-from mediatool_assets.defs.publication import METADATA
+from mediatool_assets.defs.layers import JSON_IO, METADATA, layer_spec
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import MediatoolError, NotFound
@@ -70,7 +69,7 @@ def report_check(
     """A check of a report, which ``judge`` reads from the bucket by its partition."""
     asset = report_asset(report)
 
-    @dg.multi_asset_check(name=f"check_{asset.path[-1]}", specs=[spec(asset, name, says)])
+    @dg.multi_asset_check(name=f"check_{asset.path[-1]}", specs=[check_spec(asset, name, says)])
     def check_report(
         context: dg.AssetCheckExecutionContext, servers: ServersResource
     ) -> dg.AssetCheckResult:
@@ -84,6 +83,6 @@ def report_check(
                 finding = Finding("failed", str(error))
             except MediatoolError as error:
                 finding = Finding("unknown", str(error))
-        return result(key, finding)
+        return check_result(key, finding)
 
     return check_report

@@ -9,11 +9,17 @@ from pydantic import Field
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import ARCHIVES_IO, Facts, layer_spec, log_warnings
+from mediatool_assets.defs.layers import (
+    ARCHIVES_IO,
+    METADATA,
+    SANITIZED,
+    Facts,
+    layer_spec,
+    log_warnings,
+)
 from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.defs.stored import stored_archive
@@ -24,7 +30,6 @@ from mediatool_assets.flows.sanitize.copies import StoredCopy, sanitized_copy
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.signing_keys import signing_key
 
-SANITIZED = dg.AssetKey("sanitized")
 PROVED = "proved"
 
 

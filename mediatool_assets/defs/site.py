@@ -8,10 +8,9 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.bucket import COSTS, POSTURE, SITE
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures, retried
-from mediatool_assets.defs.layers import CODE_VERSION
+from mediatool_assets.defs.layers import CODE_VERSION, METADATA
 from mediatool_assets.defs.operations import operation
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import GROUP, newest_version, report_asset
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import REPORTS

@@ -12,10 +12,10 @@ import dagster as dg
 
 from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
+from mediatool_assets.defs.layers import METADATA
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.operations import GROUP, operation
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.version import Version

@@ -8,10 +8,11 @@ import dagster as dg
 from mediatool_assets.defs.layers import Facts
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.schema import namespaces
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import Loaded
 from mediatool_assets.flows.restore.database import RestoredDatabase
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.version_databases import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,9 @@ def stored_postgres_table(database: RestoredDatabase, manifest: Manifest, member
 def stored_json(version: Version, uri: str, data: bytes) -> Stored:
     """A JSON document of the bucket."""
     return Stored(version, uri, None, len(data), sha256(data).hexdigest())
+
+
+def server_uri(settings: Settings) -> str:
+    """``mongodb://hosts``, without user, password and options; raises BadSettings."""
+    url = settings.required_url("mongodb_url")
+    return f"{url.scheme}://{url.hosts}"

@@ -14,7 +14,9 @@ from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
     CODE_VERSION,
     COLLECTIONS_IO,
+    RAW_ARCHIVE,
     TOGETHER,
+    TRANSFORMED_ARCHIVE,
     key,
     layer_spec,
     log_warnings,
@@ -23,7 +25,6 @@ from mediatool_assets.defs.layers import (
 )
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.stored import stored_archive, stored_member
 from mediatool_assets.domain.errors import BadModel
@@ -36,8 +37,6 @@ from mediatool_assets.flows.query.handles import ArchiveHandle
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
-
-TRANSFORMED_ARCHIVE = dg.AssetKey("transformed_archive")
 
 
 def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[str, ...]]:

@@ -13,11 +13,12 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import Loaded, LoadOptions, load, loaded
+from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
-from mediatool_assets.flows.transform.indexes import metadata_json
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.collection_metadata import metadata_json
+from mediatool_assets.flows.versions.version_databases import Loaded, loaded
 from mediatool_assets.flows.workers.id_ranges import IdRange, id_ranges
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.spooling import Spooling, spooling

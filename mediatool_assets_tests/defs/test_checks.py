@@ -13,8 +13,9 @@ from pymongo import MongoClient
 
 from mediatool_assets.defs import freshness
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, this_process
-from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
+from mediatool_assets.defs.freshness import on_time_sensor, report
 from mediatool_assets.defs.launch import failure_of
+from mediatool_assets.defs.layers import ON_TIME
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.keys import archive_key

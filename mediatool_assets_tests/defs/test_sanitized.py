@@ -8,7 +8,7 @@ import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.definitions import definitions
-from mediatool_assets.defs.sanitized import SANITIZED
+from mediatool_assets.defs.layers import SANITIZED
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.ports import ObjectStore

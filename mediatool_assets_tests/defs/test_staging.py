@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
+from mediatool_assets.defs.layers import METADATA
 from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.staging import STAGING, new_version_sensor
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version

@@ -24,8 +24,9 @@ from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatc
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump, load_and_dump
-from mediatool_assets.flows.load import LoadOptions, load, loaded
+from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.version_databases import loaded
 from mediatool_assets.flows.workers.cluster import RemoteExecutor
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack

@@ -18,7 +18,8 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive, CheckFaile
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import LoadOptions, load, loaded
+from mediatool_assets.flows.load import LoadOptions, load
+from mediatool_assets.flows.versions.version_databases import loaded
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments

@@ -18,7 +18,8 @@ from pymongo import MongoClient
 
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.load import load, loaded
+from mediatool_assets.flows.load import load
+from mediatool_assets.flows.versions.version_databases import loaded
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local.mongo_server import binary
 from mediatool_assets.stores.local.processes import free_port

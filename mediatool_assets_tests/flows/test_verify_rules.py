@@ -30,7 +30,6 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.verdict import Check
-from mediatool_assets.flows.load import Loaded
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 from mediatool_assets.flows.verify import databases
 from mediatool_assets.flows.verify.blocks import MemberBlocks, damages, read_blocks
@@ -49,6 +48,7 @@ from mediatool_assets.flows.verify.stores import (
     open_postgres,
 )
 from mediatool_assets.flows.versions.chain import append_version
+from mediatool_assets.flows.versions.version_databases import Loaded
 from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import table

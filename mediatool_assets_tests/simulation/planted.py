@@ -14,9 +14,9 @@ from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.flows import complete, export, load, prune
 from mediatool_assets.flows.complete import reconciliation
-from mediatool_assets.flows.transform.indexes import metadata_json
 from mediatool_assets.flows.verify import stores as verify_stores
 from mediatool_assets.flows.versions import catalog, marking
+from mediatool_assets.flows.versions.collection_metadata import metadata_json
 from mediatool_assets_tests.simulation.documents import Documents
 
 Plant = Callable[[pytest.MonkeyPatch], None]

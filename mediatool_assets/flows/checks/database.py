@@ -5,9 +5,9 @@ from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.unreadable import Findings, errors_as_finding, errors_as_findings
-from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.version_databases import loaded
 
 
 @errors_as_findings

@@ -37,11 +37,11 @@ from mediatool_assets.flows.complete.reconciliation import (
     unresolved,
 )
 from mediatool_assets.flows.ports import ObjectStore, Stores
-from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.restore.records import why_not_restored
 from mediatool_assets.flows.versions import catalog, chain
 from mediatool_assets.flows.versions.marks import update_tags
 from mediatool_assets.flows.versions.registry import keep_newest_last, register
+from mediatool_assets.flows.versions.version_databases import restored
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.native.library import codec

@@ -12,10 +12,10 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.transform.counts import HOMES
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.version_databases import loaded
 
 
 @dataclass(frozen=True, slots=True)

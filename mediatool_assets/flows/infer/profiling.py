@@ -18,7 +18,7 @@ from mediatool_assets.flows.infer.table_sources import RowRange
 from mediatool_assets.flows.transform.documents import DocumentBuilder
 from mediatool_assets.flows.transform.gathering import canonical, key_of, keys_of
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.raw_rows import Row, row_parser
+from mediatool_assets.flows.versions.raw_rows import Row, row_parser
 
 SIZE = "size"
 """The name of the column with the size of each row, in bytes as a document of its own."""

@@ -23,8 +23,9 @@ from mediatool_assets.flows.integrity.readers import (
 )
 from mediatool_assets.flows.integrity.row_layout import RowLayout
 from mediatool_assets.flows.integrity.table_needs import TableNeeds
-from mediatool_assets.flows.load import holds, metadata_of, same_index
+from mediatool_assets.flows.load import holds, same_index
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
+from mediatool_assets.flows.versions.collection_metadata import metadata_of
 
 _LISTED = "as the server lists them"
 _MATCHED = "both read as lines of JSON, matched by key, compared byte by byte"

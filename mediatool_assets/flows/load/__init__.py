@@ -1,14 +1,10 @@
 """Load: writes a transformed archive to its MongoDB database, reads it back, marks it complete."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, cast
 from uuid import uuid4
-
-import msgspec
-from bson import json_util
 
 from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import (
@@ -25,44 +21,19 @@ from mediatool_assets.domain.errors import (
     UnknownName,
 )
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block, Manifest, Member
-from mediatool_assets.domain.member_names import metadata_member
+from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.collection_metadata import metadata_of
+from mediatool_assets.flows.versions.version_databases import Loaded
 from mediatool_assets.flows.workers.id_ranges import IdRange, id_ranges
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 DocumentKind = Literal["transformed", "dump"]
 """The archive kinds that hold documents."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A complete database; ``documents`` and ``fingerprints`` are by collection.
-
-    ``load`` names the load that made it; empty for one from before 2026-11-28.
-    """
-
-    database: str
-    documents: dict[str, int]
-    fingerprints: dict[str, str]
-    bytes: dict[str, int]
-    load: str = field(default="", compare=False)
-
-    @property
-    def content(self) -> str:
-        """The SHA-256 of every collection's name and fingerprint: equal where all documents are."""
-        lines = (f"{name} {found}\n" for name, found in sorted(self.fingerprints.items()))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-    def agrees_with(self, manifest: Manifest) -> bool:
-        """True if the database holds exactly the documents of the archive."""
-        return self.fingerprints == {
-            name: member.fingerprint for name, member in manifest.collections().items()
-        }
 
 
 ReadBack = Callable[[Loaded, Sequence[CollectionInfo]], object]
@@ -179,37 +150,6 @@ def _chosen(archive: ArchiveReader, names: Iterable[str] | None) -> dict[str, Me
             + suggestion(odd[0], members)
         )
     return {name: member for name, member in members.items() if name in wanted}
-
-
-def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
-    """What the version's complete database holds; None where it is absent or half-loaded."""
-    database = documents.database_names.in_mongodb(version)
-    marker = documents.marker(database)
-    if marker is None:
-        return None
-    try:
-        return Loaded(
-            database,
-            documents=msgspec.convert(marker["documents"], dict[str, int]),
-            fingerprints=msgspec.convert(marker["fingerprints"], dict[str, str]),
-            bytes=msgspec.convert(marker["bytes"], dict[str, int]),
-            load=str(marker.get("load", "")),
-        )
-    except (KeyError, msgspec.ValidationError) as error:
-        raise CheckFailed(
-            f"{database}: its marker cannot be read ({error}); load it again: "
-            f"`mediatool restore {version} --to mongodb --replace`"
-        ) from error
-
-
-def metadata_of(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:
-    """Read the options and indexes in the collection's ``.metadata.json``."""
-    name = metadata_member(member.name)
-    try:
-        content = json_util.loads(archive.read_file(name))
-        return CollectionInfo(collection, content["options"], tuple(content["indexes"]))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BadArchive(archive.source.name, f"{name} cannot be read ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)

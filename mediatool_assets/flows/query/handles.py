@@ -13,11 +13,11 @@ from mediatool_assets.domain.keys import Kind
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.query.bson_values import CODEC
-from mediatool_assets.flows.transform.raw_rows import row_parser
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.raw_rows import row_parser
+from mediatool_assets.flows.versions.version_databases import Loaded, loaded
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,8 +8,8 @@ from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.restore_record import content_of
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore, RestoreTarget
-from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.restore.records import why_not_restored
+from mediatool_assets.flows.versions.version_databases import restored
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import DEFAULTS, LoadOptions, load
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore
-from mediatool_assets.flows.restore.result import Restored, own_name
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.version_databases import Restored, own_name
 from mediatool_assets.flows.workers.workspace import Workspace
 
 

@@ -16,7 +16,6 @@ from mediatool_assets.domain.ddl.script import DumpEntry, Statement, entries
 from mediatool_assets.domain.ddl.skips import Skips, schema_without
 from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, UnknownName
-from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
@@ -33,8 +32,8 @@ from mediatool_assets.flows.restore.postgres_workers import (
     copy_share,
 )
 from mediatool_assets.flows.restore.rereading import reread
-from mediatool_assets.flows.restore.result import Restored, own_name
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.version_databases import Restored, own_name
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
@@ -121,16 +120,6 @@ def restore_postgres(
             )
         )
     return Restored(name, rows, run.part, run.notes)
-
-
-def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
-    """The version's own database, if a restore put all of this raw archive into it; else None."""
-    database = target.database_names.in_postgres(Version.parse(manifest.version))
-    marker = target.marker(database)
-    if marker is None or marker.content != content_of(manifest):
-        return None
-    rows = {name: member.rows for name, member in manifest.tables().items()}
-    return Restored(database, rows, bool(marker.tables), marker.notes)
 
 
 class _Restore:

@@ -20,7 +20,7 @@ from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.restore_record import RestoreRecord, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.result import Restored
+from mediatool_assets.flows.versions.version_databases import Restored
 
 _LOOKED_AT = 100  # drills write two a week, other restores a few a day
 

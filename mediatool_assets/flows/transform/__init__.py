@@ -25,7 +25,7 @@ from mediatool_assets.flows.transform.collection_shares import (
     make,
 )
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.indexes import index_documents, metadata_json
+from mediatool_assets.flows.transform.indexes import index_documents
 from mediatool_assets.flows.transform.join_plan import join
 from mediatool_assets.flows.transform.join_session import Joins
 from mediatool_assets.flows.transform.table_cuts import cuts
@@ -33,6 +33,7 @@ from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.collection_metadata import metadata_json
 from mediatool_assets.flows.versions.source_counts import require_source_counts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
 from mediatool_assets.flows.workers.ordered_results import in_order

@@ -17,7 +17,7 @@ from mediatool_assets.flows.transform.gathering import (
     key_of,
     value_of,
 )
-from mediatool_assets.flows.transform.raw_rows import Lines
+from mediatool_assets.flows.versions.raw_rows import Lines
 from mediatool_assets.native.rows import ODD, Kind, PlannedColumn, RowPlan, TextForm
 
 _LARGEST = 1 << 28  # bytes of a block: its texts, escaped, stay below Arrow's 2 GiB

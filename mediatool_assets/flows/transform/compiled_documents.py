@@ -21,13 +21,13 @@ from mediatool_assets.flows.transform.documents import (
     added_key,
     encoded_value,
 )
-from mediatool_assets.flows.transform.raw_rows import Lines
 from mediatool_assets.flows.transform.row_documents import (
     BlockDocuments,
     RowDocuments,
     identity_hash,
 )
 from mediatool_assets.flows.transform.values import default_type
+from mediatool_assets.flows.versions.raw_rows import Lines
 from mediatool_assets.native.rows import (
     DONE,
     ODD,

@@ -10,8 +10,8 @@ from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.shapes import DocumentShape
 from mediatool_assets.flows.transform.documents_of_json import DEPTH
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.raw_rows import Row
 from mediatool_assets.flows.transform.values import Convert, converter, shallow_converter
+from mediatool_assets.flows.versions.raw_rows import Row
 
 DOCUMENT_BYTES = 16 * 1024 * 1024
 """The largest document that MongoDB stores."""

@@ -17,7 +17,7 @@ from xxhash import xxh3_128_hexdigest
 from mediatool_assets.domain.decimal_text import decimal_text
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.transform.documents_of_json import text_of
-from mediatool_assets.flows.transform.raw_rows import may_have_negative_zero, row_parser
+from mediatool_assets.flows.versions.raw_rows import may_have_negative_zero, row_parser
 from mediatool_assets.flows.workers.duckdb_session import cased
 
 ORDINAL = "o"

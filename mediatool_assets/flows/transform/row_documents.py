@@ -17,9 +17,9 @@ from mediatool_assets.flows.transform.documents import DocumentBuilder, added_ke
 from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.join_session import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.raw_rows import Row, row_parser
 from mediatool_assets.flows.transform.slots import AddedValues, Slots
 from mediatool_assets.flows.transform.table_cuts import Cut
+from mediatool_assets.flows.versions.raw_rows import Row, row_parser
 from mediatool_assets.flows.workers.spooling import Spooling
 
 

@@ -16,8 +16,8 @@ from mediatool_assets.flows.transform.documents import DocumentBuilder, added_ke
 from mediatool_assets.flows.transform.gathering import WHOLE, key_of, value_of
 from mediatool_assets.flows.transform.join_session import Joins, Slices
 from mediatool_assets.flows.transform.losses import Losses, uncounted
-from mediatool_assets.flows.transform.raw_rows import Row, row_parser
 from mediatool_assets.flows.transform.values import converter
+from mediatool_assets.flows.versions.raw_rows import Row, row_parser
 from mediatool_assets.flows.workers.duckdb_session import identifier
 from mediatool_assets.flows.workers.spooling import Spooling
 

@@ -23,9 +23,9 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.verdict import Check, CheckedPart
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.version_databases import Loaded, loaded
 from mediatool_assets.flows.workers.ordered_results import in_order
 
 Result = TypeVar("Result")

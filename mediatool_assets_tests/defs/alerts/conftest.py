@@ -18,9 +18,9 @@ from mediatool_assets.defs.alert_news import WatchedInstance
 from mediatool_assets.defs.alerts import AlertCursor, alert_sensor, tick
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.freshness import check_on_time
+from mediatool_assets.defs.layers import METADATA
 from mediatool_assets.defs.namespace import PLAIN
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.defs.schedules import daily_export_schedule

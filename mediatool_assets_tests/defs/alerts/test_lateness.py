@@ -16,8 +16,7 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 
-from mediatool_assets.defs.freshness import ON_TIME
-from mediatool_assets.defs.publication import METADATA
+from mediatool_assets.defs.layers import METADATA, ON_TIME
 from mediatool_assets_tests.defs.alerts.conftest import HERE, Platform
 from mediatool_assets_tests.receiver import Receiver
 

@@ -17,9 +17,9 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.version_databases import Restored
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.canaries import Canaries, canaries

@@ -4,7 +4,8 @@ import pytest
 
 from mediatool_assets.domain.ddl.kinds import BY_OPTION, object_name, object_names
 from mediatool_assets.domain.errors import CheckFailed, MediatoolError
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
+from mediatool_assets.flows.versions.version_databases import restored
 from mediatool_assets_tests.flows.restore.conftest import Place
 
 SOURCE = """

@@ -26,7 +26,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import LoadOptions
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, restore_records
-from mediatool_assets.flows.restore.result import Restored
+from mediatool_assets.flows.versions.version_databases import Restored
 from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER

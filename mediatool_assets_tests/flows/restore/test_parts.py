@@ -9,7 +9,7 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.result import Restored
+from mediatool_assets.flows.versions.version_databases import Restored
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.altered_archives import altered
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place

@@ -9,9 +9,9 @@ from psycopg import sql
 
 from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.version_databases import restored
 from mediatool_assets.seed import seed
 from mediatool_assets_tests.database_names import postgres_database
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
