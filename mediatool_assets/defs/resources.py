@@ -25,7 +25,7 @@ from mediatool_assets.flows.ports import (
 )
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.ports.rds import SnapshotExports
-from mediatool_assets.flows.prune import Pruning
+from mediatool_assets.flows.ports.retention import Pruning
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.scratch import scratch_folder
 from mediatool_assets.flows.workers.workspace import Workspace
