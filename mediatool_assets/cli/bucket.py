@@ -1,4 +1,4 @@
-"""``bucket plan``, ``check``, ``apply`` and ``migrate``: the configuration of the bucket."""
+"""``bucket plan``, ``check`` and ``apply``: the configuration of the bucket."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -29,10 +29,7 @@ DocumentName = Literal[
 
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
-    """The configuration of the bucket: `plan` shows it, `check` compares it, `apply` sets it.
-
-    `migrate` moves objects that an older release stored elsewhere.
-    """
+    """The configuration of the bucket: `plan` shows it, `check` compares it, `apply` sets it."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())  # noqa: TID251  # our own text, in colours
 
@@ -161,36 +158,6 @@ def apply(
         _print_applied(done)
     if done.failed:
         raise typer.Exit(1)
-
-
-@app.command()
-def migrate(json: Json = False) -> None:
-    """Move the registry and the marks of an older bucket from the metadata's folder to its top.
-
-    Before the move, both are read in their old place, and marks cannot be changed. Upgrade every
-    installation first: after the move, an older one finds no marks, and its `prune` deletes pinned
-    versions too. Applications that look up the promoted version must read the registry at the top.
-    Deleting the two old objects needs s3:DeleteObject, and MFA if the bucket's policy requires it.
-    If the command was killed, run it again; it also merges marks that an older installation has
-    made since.
-
-    Examples:
-
-        mediatool bucket migrate
-        mediatool bucket migrate --json
-    """
-    from mediatool_assets.flows.bucket.migration import migrate as move
-    from mediatool_assets.stores.s3 import S3Objects
-    from mediatool_assets.stores.s3_deletion import S3Deletion
-
-    objects = S3Objects.of(settings())
-    moved = move(objects, S3Deletion(objects))
-    if json:
-        print_json({"bucket": objects.bucket, "moved": moved})
-    for key in () if json else moved:
-        echo(f"moved      {objects.uri(key)}")
-    if not (json or moved):
-        echo("nothing to move")
 
 
 def _print_plan(made: "Plan") -> None:

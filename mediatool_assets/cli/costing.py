@@ -83,7 +83,7 @@ def _taken() -> "BilledInventory":
         return take_inventory(
             Declaration.of(config),
             objects,
-            S3Inventory(objects),
+            S3Inventory(objects).items(),
             S3Bucket.of(config),
             datetime.now(UTC),
         )

@@ -142,7 +142,7 @@ def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> No
     if next(objects.list(export_prefix(version)), None) is None:
         with working(f"an RDS snapshot export of {day}"):
             url, schema = settings.required_url("postgres_url"), settings.postgres_schema
-            export_as_rds(url, objects, version, schema=schema)
+            export_as_rds(url, objects.put, version, schema=schema)
         note(f"an RDS snapshot export of {day} is in the bucket")
 
 

@@ -14,7 +14,8 @@ from mediatool_assets.stores.environment import settings
 if TYPE_CHECKING:
     from mediatool_assets.domain.retention import Decision, Policy
     from mediatool_assets.domain.settings import Settings
-    from mediatool_assets.flows.prune import Pruned, Pruning
+    from mediatool_assets.flows.ports.retention import Pruning
+    from mediatool_assets.flows.prune import Pruned
 
 Count = Annotated[int | None, typer.Option(metavar="N", min=0)]
 Days = Annotated[int | None, typer.Option(metavar="N", min=1)]
@@ -92,7 +93,7 @@ def _policy(own: "Settings", **given: int | None) -> "Policy":
 
 def _stores(own: "Settings") -> "Pruning":
     """The bucket, and the database servers that are set."""
-    from mediatool_assets.flows.prune import Pruning
+    from mediatool_assets.flows.ports.retention import Pruning
     from mediatool_assets.stores.retention import database_servers
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket

@@ -93,7 +93,7 @@ def bucket_costs(
     with errors_as_failures():
         objects, declared = servers.objects(), Declaration.of(servers.settings())
         now = datetime.now(UTC)
-        inventory = take_inventory(declared, objects, servers.inventory(), servers.bucket(), now)
+        inventory = take_inventory(declared, objects, servers.billed_items(), servers.bucket(), now)
         kept = keep(objects, inventory)
         found = reckoned(inventory, read_prices(SHIPPED_PRICES))
         report = publish(objects, inventory, found)

@@ -12,8 +12,8 @@ import dagster as dg
 import psutil
 from pydantic import PrivateAttr
 
+from mediatool_assets.domain.costs.inventory import StoredItem
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.costs.inventory import InventorySource
 from mediatool_assets.flows.ports import (
     DocumentStore,
     ObjectStore,
@@ -25,7 +25,7 @@ from mediatool_assets.flows.ports import (
 )
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.ports.rds import SnapshotExports
-from mediatool_assets.flows.prune import Pruning
+from mediatool_assets.flows.ports.retention import Pruning
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.scratch import scratch_folder
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -77,12 +77,12 @@ class ServersResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it 
 
         return S3Bucket.of(self.settings())
 
-    def inventory(self) -> InventorySource:
+    def billed_items(self) -> Iterator[StoredItem]:
         """Everything that the bucket is billed for."""
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3_inventory import S3Inventory  # noqa: PLC0415  # slow
 
-        return S3Inventory(S3Objects.of(self.settings(), allow_unsigned=True))
+        return S3Inventory(S3Objects.of(self.settings(), allow_unsigned=True)).items()
 
     def documents(self) -> DocumentStore:
         """The MongoDB server; raises BadSettings if none is set."""

@@ -16,7 +16,8 @@ from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import ServersResource
 from mediatool_assets.domain.retention import Decision, Policy
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.prune import Pruned, Pruning, carry_out, plan
+from mediatool_assets.flows.ports.retention import Pruning
+from mediatool_assets.flows.prune import Pruned, carry_out, plan
 
 RETENTION = dg.AssetKey([GROUP, "retention"])
 

@@ -87,9 +87,6 @@ REGISTRY_NAME = "mongodb-versions.json"
 REGISTRY_KEY = REGISTRY_NAME
 MARKS_KEY = "version-marks.json"
 """Notes, pins and promotions, which are made after the export; at the top of the bucket too."""
-OLD_REGISTRY_KEY = METADATA_PREFIX + REGISTRY_NAME
-OLD_MARKS_KEY = METADATA_PREFIX + "mongodb-versions-marks.json"
-"""The place of both before 2026-11-28; ``mediatool bucket migrate`` moves them."""
 
 
 def archive_key(kind: Kind, version: Version, names: DatabaseNames = AS_DESCRIBED) -> str:

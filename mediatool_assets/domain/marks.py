@@ -9,14 +9,12 @@ from datetime import datetime
 import msgspec
 
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.json_documents import JsonDocument, decoded
+from mediatool_assets.domain.json_documents import JsonDocument
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.version import Version
 
 ProtectionCheck = Callable[[], str | None]
 """Called before a removal: why it must not be removed, by the current marks; None if it may."""
-
-_MOVED = "moved to the top of the bucket"
 
 
 def never_protected() -> None:
@@ -71,19 +69,6 @@ class Marks(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
             return f"pinned by {self.pinned[name].who}"
         return "promoted before: rollback returns to it" if name == self.fallback else None
 
-    def merged(self, other: "Marks") -> "Marks":
-        """These marks and another document's together; for notes on the same version, these win."""
-        found: dict[tuple[str, str, str], Promotion] = {}
-        for each in (*other.promotions, *self.promotions):
-            known = found.setdefault((each.at, each.version, each.who), each)
-            if known.withdrawn is None:
-                found[each.at, each.version, each.who] = each
-        return Marks(
-            other.notes | self.notes,
-            other.pinned | self.pinned,
-            tuple(found[key] for key in sorted(found)),
-        )
-
     def annotated(self, version: Version, notes: str) -> "Marks":
         """The marks with new notes for the version."""
         return msgspec.structs.replace(self, notes=self.notes | {str(version): notes})
@@ -129,17 +114,3 @@ class Marks(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
     def to_json(self) -> bytes:
         """The bytes of the document, sorted by name and indented for people."""
         return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=4) + b"\n"
-
-
-def encode_moved(marks: Marks) -> bytes:
-    """The old document during its move: it keeps the marks, but older releases cannot read it."""
-    return msgspec.json.encode([_MOVED, marks]) + b"\n"
-
-
-def decode_old(data: bytes) -> Marks:
-    """Read the document in its old place, during its move too; raises msgspec.MsgspecError."""
-    match decoded(data, object):
-        case [str(word), found] if word == _MOVED:
-            return msgspec.convert(found, Marks)
-        case found:
-            return msgspec.convert(found, Marks)

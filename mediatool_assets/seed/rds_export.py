@@ -5,10 +5,10 @@ booleans and bytes as Parquet types, everything else as PostgreSQL's text, no ``
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -56,13 +56,6 @@ _TABLES = """
 _BATCH_ROWS = 2_000
 
 
-class ExportBucket(Protocol):
-    """Where the files are put."""
-
-    def put(self, key: str, data: bytes) -> str:
-        """Write one object."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """The columns of a table by their types, those left out that AWS does not export."""
@@ -94,7 +87,7 @@ def selected(name: str, kind: str) -> Composable:
 
 def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
     url: Url,
-    bucket: ExportBucket,
+    put: Callable[[str, bytes], object],
     version: Version,
     *,
     schema: str = "media_tool",
@@ -104,7 +97,7 @@ def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
     """Export a schema's rows of now as AWS would have at ``version``; returns the prefix.
 
     A table has one batch of as many parts as it has ``part_rows``, each of groups of
-    ``group_rows``. Memory: one part.
+    ``group_rows``. ``put`` writes one file, by its key. Memory: one part.
     """
     prefix = export_prefix(version)
     name = prefix.rstrip("/").rpartition("/")[2]
@@ -118,14 +111,12 @@ def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
             parts = 0
             for part in _parts(connection, schema, table, columns, part_rows):
                 unique = UUID(int=int(version.moment.timestamp()) << 32 | parts)
-                bucket.put(
-                    f"{folder}part-{parts:05}-{unique}-c000.gz.parquet", _parquet(part, group_rows)
-                )
+                put(f"{folder}part-{parts:05}-{unique}-c000.gz.parquet", _parquet(part, group_rows))
                 parts += 1
-            bucket.put(f"{folder}_SUCCESS", b"")
+            put(f"{folder}_SUCCESS", b"")
             statuses.append(_status(f"{database}.{schema}.{table}", columns, max(parts, 1)))
     tables = f"{prefix}export_tables_info_{name}_from_1_to_{len(statuses)}.json"
-    bucket.put(tables, msgspec.json.encode(TablesInfo(tuple(statuses))))
+    put(tables, msgspec.json.encode(TablesInfo(tuple(statuses))))
     info = ExportInfo(
         name,
         "COMPLETE",
@@ -137,7 +128,7 @@ def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
         percent_progress=100,
         export_only=(f"{database}.{schema}",),
     )
-    bucket.put(f"{prefix}export_info_{name}.json", msgspec.json.encode(info))
+    put(f"{prefix}export_info_{name}.json", msgspec.json.encode(info))
     return prefix
 
 

@@ -151,8 +151,8 @@ class RdsInstance:
                 there = self._task(name) if _code(error) in _THERE else None
                 if there is None:
                     raise
-                place = (snapshot.arn, self.bucket, prefix)
-                if _place(there) != place:
+                place = there.get("SourceArn"), there.get("S3Bucket"), there.get("S3Prefix")
+                if place != (snapshot.arn, self.bucket, prefix):
                     raise Refused(
                         f"RDS export task {name} exports {there.get('SourceArn')} to "
                         f"{there.get('S3Bucket')}/{there.get('S3Prefix')}: the name of the task "
@@ -227,7 +227,3 @@ def _as_task(found: "ExportTaskTypeDef | ExportTaskResponseTypeDef") -> Task:
         found.get("FailureCause"),
         found.get("WarningMessage"),
     )
-
-
-def _place(found: "ExportTaskTypeDef") -> tuple[str | None, str | None, str | None]:
-    return found.get("SourceArn"), found.get("S3Bucket"), found.get("S3Prefix")

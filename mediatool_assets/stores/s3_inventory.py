@@ -11,7 +11,7 @@ from mediatool_assets.stores.s3 import S3Objects
 
 @dataclass(frozen=True, slots=True)
 class S3Inventory:
-    """An InventorySource over the bucket of an object store; one request per thousand items."""
+    """What the bucket of an object store is billed for; one request per thousand items."""
 
     objects: S3Objects
 

@@ -44,7 +44,11 @@ def adopt(
     elif source and found.sources:
         hint = suggestion(source, found.sources)
         problems.append(f"{found.path}: there is no source {source}; {hint}")
-    from_aws = [n for n, v in values.items() if _place(v) == "secretsmanager"]
+    from_aws = [
+        name
+        for name, value in values.items()
+        if isinstance(value, Reference) and value.place == "secretsmanager"
+    ]
     for name in [*(n for n in values if n not in from_aws), *from_aws]:
         value = values[name]
         try:
@@ -72,10 +76,6 @@ def resolve(reference: Reference, environ: Mapping[str, str]) -> str:
     if not text:
         raise ValueError(f"refers to {name}, which is empty")
     return text
-
-
-def _place(value: str | Reference) -> str | None:
-    return value.place if isinstance(value, Reference) else None
 
 
 def _of_aws(name: str, key: str | None) -> str:

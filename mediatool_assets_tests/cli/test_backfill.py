@@ -42,7 +42,7 @@ def test_five_days_of_every_kind_and_the_same_again(mediatool: Run, objects: S3O
     """
     rds, missing, there, damaged, today = map(_version, (4, 3, 2, 1, 0))
     for version in (rds, there):
-        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
+        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects.put, version)
     _make_here(there, purpose="testing")
     transformed = archive_key("transformed", there)
     client_delete(objects, transformed)

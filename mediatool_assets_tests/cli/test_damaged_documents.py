@@ -8,15 +8,12 @@ import pytest
 
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
-    OLD_MARKS_KEY,
-    OLD_REGISTRY_KEY,
     REGISTRY_KEY,
     archive_key,
     metadata_key,
 )
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import marks
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
@@ -113,21 +110,3 @@ def test_an_empty_registry_is_not_believed(
     bucket.put(REGISTRY_KEY, registry)
     shown = json.loads(mediatool("versions", "--json").out)
     assert [each["version"] for each in shown] == [OLD, NEW]
-
-
-def test_an_older_bucket_is_migrated(mediatool: Run, bucket: S3Objects) -> None:
-    """What it has is read, a change asks for the command, and afterwards all is in its place."""
-    mediatool("keep", OLD)
-    pins, _ = bucket.get(MARKS_KEY)
-    for key in (MARKS_KEY, REGISTRY_KEY):
-        bucket.client.delete_object(Bucket=bucket.bucket, Key=key)
-    bucket.put(OLD_MARKS_KEY, pins)
-    bucket.put(OLD_REGISTRY_KEY, b"[]")
-    assert json.loads(mediatool("show", OLD, "--json").out)["marks"]["pinned"] is True
-    refused = mediatool("keep", NEW)
-    assert (refused.code, "mediatool bucket migrate" in refused.err) == (5, True)
-    moved = json.loads(mediatool("bucket", "migrate", "--json").out)["moved"]
-    assert moved == [OLD_MARKS_KEY, OLD_REGISTRY_KEY]
-    assert mediatool("keep", NEW).code == 0
-    assert marks.read(bucket).pinned.keys() == {OLD, NEW}
-    assert mediatool("bucket", "migrate").out == "nothing to move\n"

@@ -70,7 +70,6 @@ CALLS = {
     "bucket plan": "bucket plan",
     "bucket check": "bucket check",
     "bucket apply": "bucket apply",
-    "bucket migrate": "bucket migrate",
     "model infer": "model infer",
     "model check": "model check",
 }

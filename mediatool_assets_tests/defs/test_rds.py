@@ -49,7 +49,7 @@ def writing(
         version = Version.of_name(name, "export-")
         assert version is not None
         if version not in written:
-            export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects, version)
+            export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects.put, version)
             written.append(version)
         return task
 
@@ -149,7 +149,7 @@ def test_a_past_day_whose_archive_is_damaged(
     bucket_objects.put(archive_key("raw", damaged), b"cut short")
     said, code = _reason(_run(defs, instance, day.isoformat(), "auto"))
     assert (code, "no footer" in said) == (3, True)
-    export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects, damaged)
+    export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects.put, damaged)
     result = _run(defs, instance, day.isoformat(), "auto")
     assert result.success
     assert _made(instance, result) == Version(damaged.moment + timedelta(seconds=1))

@@ -91,7 +91,7 @@ def test_a_past_day_comes_from_its_rds_export_and_then_from_its_archive(
 ) -> None:
     """One run of the partition makes the snapshot's version; another one adopts its archive."""
     version = Version(datetime(2025, 6, 20, 3, tzinfo=UTC))
-    export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects, version)
+    export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects.put, version)
     made, again = (_materialize(defs, instance, partition="2025-06-20") for _ in range(2))
     assert made.success
     assert again.success

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from mediatool_assets.domain import marks as documents
 from mediatool_assets.domain import registry
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.marks import Marks, Pin, Promotion
+from mediatool_assets.domain.marks import Marks, Pin
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
 from mediatool_assets_tests.metadata_examples import example
@@ -87,40 +86,20 @@ def test_a_promotion_is_withdrawn() -> None:
     assert marks.withdrawing(C, AT, later) == marks.withdrawing(B, later, later) == marks
 
 
-def test_documents_are_merged() -> None:
-    """Notes of the first count; of one promotion the withdrawn one, whichever document has it."""
-    withdrawn = Promotion(str(A), "2025-06-23T08:00:00Z", "ann", withdrawn="2025-06-24T08:00:00Z")
-    standing = Promotion(str(A), "2025-06-23T08:00:00Z", "ann")
-    other = Promotion(str(B), "2025-06-22T08:00:00Z", "bob")
-    pin = Pin("2025-06-23T08:00:00Z", "ann")
-    one = Marks({"x": "mine"}, {"p": pin}, (standing,))
-    two = Marks({"x": "theirs", "y": "more"}, {"q": pin}, (withdrawn, other))
-    assert one.merged(two) == Marks(
-        {"x": "mine", "y": "more"}, {"p": pin, "q": pin}, (other, withdrawn)
-    )
-    assert two.merged(one).promotions == (other, withdrawn)
-    assert two.merged(one).notes["x"] == "theirs"
-
-
 def test_the_documents_bytes() -> None:
     """Sorted and indented for people, a newline at the end; read back the same."""
     marks = promoted(A).annotated(B, "b").annotated(A, "a")
     data = marks.to_json()
     assert data.startswith(b'{\n    "notes": {\n        "20250621-143000": "a",\n')
     assert data.endswith(b"}\n")
-    assert Marks.from_json(data) == documents.decode_old(data) == marks
-    moved = documents.encode_moved(marks)
-    assert moved.endswith(b"]\n")
-    assert documents.decode_old(moved) == marks
+    assert Marks.from_json(data) == marks
     assert b"withdrawn" not in data
     assert Marks().to_json() == b"{}\n"
 
 
-@pytest.mark.parametrize("data", [b"[]", b'["moved", {}]', b'["moved to the top of the bucket"]'])
+@pytest.mark.parametrize("data", [b"[]", b"null", b'"marks"'])
 def test_other_documents_are_refused(data: bytes) -> None:
-    """A list that is not the moved document is none."""
-    with pytest.raises(msgspec.ValidationError):
-        documents.decode_old(data)
+    """Only an object is a document of marks."""
     with pytest.raises(msgspec.ValidationError):
         Marks.from_json(data)
 

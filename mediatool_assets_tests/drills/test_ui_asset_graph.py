@@ -108,7 +108,7 @@ def _exported(*versions: Version) -> S3Objects:
     """The bucket, with RDS snapshot exports of these days."""
     objects = S3Objects.of(Settings.parse(os.environ))
     for version in versions:
-        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
+        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects.put, version)
     return objects
 
 

@@ -96,7 +96,7 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
     """
     objects = S3Objects.of(Settings.parse(os.environ))
     for version in THREE:
-        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
+        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects.put, version)
     with dg.DagsterInstance.get() as instance:
         before = {run.run_id for run in _runs(instance)}
         with _dagster_dev(tmp_path / "first.log", killed=True) as url:

@@ -34,7 +34,7 @@ def places(postgres_database: Url, tmp_path: Path) -> SourceCandidates:
     for version in (OLDER, NEWER):
         objects.put(archive_key("raw", version), b"an archive")
     for text in ("20260102-030000", "20260103-030000"):
-        export_as_rds(postgres_database, objects, Version.parse(text))
+        export_as_rds(postgres_database, objects.put, Version.parse(text))
     source = PostgresSource(postgres_database, "media_tool")
     return SourceCandidates(objects, source, "media_tool", date.fromisoformat(TODAY))
 

@@ -31,8 +31,8 @@ from mediatool_assets.domain.retention import Policy
 from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports.retention import DatabaseServer
-from mediatool_assets.flows.prune import Pruning, carry_out, plan
+from mediatool_assets.flows.ports.retention import DatabaseServer, Pruning
+from mediatool_assets.flows.prune import carry_out, plan
 from mediatool_assets.flows.versions import catalog, marks
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_retention import MongoDatabases

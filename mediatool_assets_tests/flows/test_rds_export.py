@@ -41,7 +41,7 @@ def test_the_version_of_an_rds_export_is_the_live_one(
     seed(postgres_database, scale=0.002, full=True)
     source = PostgresSource(postgres_database, "media_tool")
     live = export(source, objects, pool, LIVE).manifest
-    prefix = export_as_rds(postgres_database, objects, PAST, part_rows=300, group_rows=100)
+    prefix = export_as_rds(postgres_database, objects.put, PAST, part_rows=300, group_rows=100)
     assert prefix == "postgres-exports/rds-exports/2026-01-02/export-20260102-030000/"
 
     found = find(objects, "2026-01-02")
@@ -81,7 +81,7 @@ def small(postgres_database: Url, tmp_path: Path) -> Iterator[DirectoryObjects]:
     with psycopg.connect(postgres_database.reveal()) as connection:
         connection.execute(SMALL)
     objects = DirectoryObjects(tmp_path / "bucket")
-    export_as_rds(postgres_database, objects, PAST, part_rows=10, group_rows=4)
+    export_as_rds(postgres_database, objects.put, PAST, part_rows=10, group_rows=4)
     yield objects
 
 
@@ -298,7 +298,7 @@ def test_an_older_failed_task_does_not_hide_a_complete_one(
 ) -> None:
     """The newest complete export of the day is the one."""
     later = Version.parse("20260102-100000")
-    prefix = export_as_rds(postgres_database, small, later)
+    prefix = export_as_rds(postgres_database, small.put, later)
     assert _found(small).version == later
     _edited("export_info*", status="FAILED")(small.root / "objects" / prefix)
     assert _found(small).version == PAST

@@ -25,7 +25,8 @@ from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import DocumentKind, LoadOptions, load
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.prune import Pruning, carry_out, plan
+from mediatool_assets.flows.ports.retention import Pruning
+from mediatool_assets.flows.prune import carry_out, plan
 from mediatool_assets.flows.query.handles import archive_of
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify

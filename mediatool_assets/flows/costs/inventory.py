@@ -1,9 +1,8 @@
 """Takes the inventory of the bucket: all billed objects, and the lifecycle rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import configuration, rules_below
@@ -22,27 +21,23 @@ from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.versions import catalog, marks
 
 
-class InventorySource(Protocol):
-    """Lists everything that a bucket is billed for."""
-
-    def items(self) -> Iterator[StoredItem]:
-        """Every version, marker and unfinished upload; raises Unreachable."""
-
-
 def take_inventory(
     declared: Declaration,
     objects: ObjectStore,
-    source: InventorySource,
+    listed: Iterable[StoredItem],
     bucket: BucketSettings,
     now: datetime,
 ) -> BilledInventory:
-    """Everything at this moment; nothing is changed. Raises DamagedInput, Unreachable."""
+    """Everything at this moment; nothing is changed. Raises DamagedInput, Unreachable.
+
+    ``listed`` is every version, marker and unfinished upload of the bucket.
+    """
     tagged = {
         key
         for version in _testing(objects)
         for key in marks.keys_of(version, objects.database_names)
     }
-    items = tuple(replace(item, testing=item.key in tagged) for item in source.items())
+    items = tuple(replace(item, testing=item.key in tagged) for item in listed)
     return BilledInventory(
         declared.place, now, items, active_rules(declared, bucket), _newest(objects)
     )

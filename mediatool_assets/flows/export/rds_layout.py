@@ -3,34 +3,36 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.rds_export import TableStatus
 from mediatool_assets.domain.schema import namespaces
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.ports import ObjectStore, Source
 
 _PART = re.compile(r"part-([0-9]+)-[^/]*\.parquet")
 _AGAIN = "export the snapshot again"
 
 
-class ExportFiles(Protocol):
-    """The export that the files belong to."""
+@dataclass(frozen=True)
+class ExportFiles:
+    """The files of an export below its key prefix, which has the closing slash.
+
+    ``schema_name`` is the schema to read, ``live`` the live database, if there is one.
+    """
+
+    objects: ObjectStore
+    prefix: str
+    schema_name: str = "media_tool"
+    live: Source | None = None
 
     @property
-    def objects(self) -> ObjectStore:
-        """The bucket that holds the export."""
-
-    @property
-    def prefix(self) -> str:
-        """The export's key prefix, with the closing slash."""
-
-    @property
-    def schema_name(self) -> str:
-        """The schema to read from the export."""
+    def uri(self) -> str:
+        """The export's URI in the bucket."""
+        return self.objects.uri(self.prefix)
 
     def bad(self, problem: str, next_step: str) -> BadSource:
         """Build an error that names the export."""
+        return BadSource(f"{self.uri}: {problem}; {next_step}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class SnapshotExporter:
         while snapshot.status in _COMING:
             self.progress("snapshot", snapshot.percent, 100, "percent")
             self.wait()
-            snapshot = self._again(snapshot)
+            snapshot = self.rds.snapshot(snapshot.name) or _gone(f"RDS snapshot {snapshot.name}")
         if snapshot.status != "available":
             raise BadSource(
                 f"RDS snapshot {snapshot.name} is {snapshot.status}, not available; look at it in "
@@ -99,9 +99,6 @@ class SnapshotExporter:
         return self.rds.start(
             task_name(version, attempt), snapshot, day_prefix(version.partition).rstrip("/")
         )
-
-    def _again(self, snapshot: DbSnapshot) -> DbSnapshot:
-        return self.rds.snapshot(snapshot.name) or _gone(f"RDS snapshot {snapshot.name}")
 
 
 def _gone(what: str) -> NoReturn:

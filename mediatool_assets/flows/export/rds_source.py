@@ -25,7 +25,7 @@ from mediatool_assets.domain.rds_export import ExportInfo, TablesInfo, day_prefi
 from mediatool_assets.domain.row_json import row_writer
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export.rds_layout import ExportedTable, folders
+from mediatool_assets.flows.export.rds_layout import ExportedTable, ExportFiles, folders
 from mediatool_assets.flows.export.rds_structure import Structure, nearest_structure, relations
 from mediatool_assets.flows.ports import ObjectStore, Source
 
@@ -70,23 +70,14 @@ def find(
 
 
 @dataclass(frozen=True)
-class RdsExport:
+class RdsExport(ExportFiles):
     """One export, by its prefix, as a Source."""
 
-    objects: ObjectStore
-    prefix: str
-    schema_name: str = "media_tool"
-    live: Source | None = None
     may_be_empty: frozenset[str] = frozenset()
 
     @property
     def primary(self) -> None:
         """An export has no primary: its files do not change."""
-
-    @property
-    def uri(self) -> str:
-        """The export's URI in the bucket."""
-        return self.objects.uri(self.prefix)
 
     @cached_property
     def info(self) -> ExportInfo:
@@ -139,10 +130,6 @@ class RdsExport:
                     "export the snapshot again, or if the table was emptied, name it in "
                     "MEDIATOOL_RDS_EMPTY_TABLES",
                 )
-
-    def bad(self, problem: str, next_step: str) -> BadSource:
-        """Build an error that names this export."""
-        return BadSource(f"{self.uri}: {problem}; {next_step}")
 
     def _decoded(self, key: str, kind: type[File]) -> File:
         data, _ = self.objects.get(key)

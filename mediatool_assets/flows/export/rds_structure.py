@@ -6,7 +6,7 @@ The source is a raw archive near the export's day, else the live database.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive, NotAuthentic
@@ -17,19 +17,11 @@ from mediatool_assets.domain.rds_export import TableStatus, same_type
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export.rds_layout import ExportedTable, ExportFiles
-from mediatool_assets.flows.ports import ObjectStore, Source
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives
 
 _NEAREST = 10
 """Number of days whose newest raw archive is searched for a matching schema."""
-
-
-class DescribedExport(ExportFiles, Protocol):
-    """An RDS export whose tables are known, but not their keys, DDL and sequences."""
-
-    @property
-    def live(self) -> Source | None:
-        """The live database, if there is one."""
 
 
 class Structure(NamedTuple):
@@ -49,7 +41,7 @@ def relations(table: Table) -> tuple[str, ...]:
 
 
 def nearest_structure(
-    export: DescribedExport, version: Version, found: dict[str, ExportedTable]
+    export: ExportFiles, version: Version, found: dict[str, ExportedTable]
 ) -> Structure:
     """Return the nearest structure with the export's tables; raises BadSource if there is none."""
     first: str | None = None
@@ -65,7 +57,7 @@ def nearest_structure(
     )
 
 
-def _structures(export: DescribedExport, version: Version) -> Iterator[Structure]:
+def _structures(export: ExportFiles, version: Version) -> Iterator[Structure]:
     near = list(_archives_near(export.objects, version.day))
     yield from _archived_structures(export, (info for info in near if not info.cold))
     if export.live is not None:
@@ -77,9 +69,7 @@ def _structures(export: DescribedExport, version: Version) -> Iterator[Structure
     yield from _archived_structures(export, (info for info in near if info.cold))
 
 
-def _archived_structures(
-    export: DescribedExport, near: Iterable[ObjectInfo]
-) -> Iterator[Structure]:
+def _archived_structures(export: ExportFiles, near: Iterable[ObjectInfo]) -> Iterator[Structure]:
     for info in near:
         structure = None
         with suppress(BadArchive, NotAuthentic):  # the next archive may match too

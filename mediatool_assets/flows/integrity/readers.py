@@ -368,10 +368,6 @@ Found = tuple[Digest, list[Any], Texts]
 _COLUMNS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def _texts(line: bytes) -> Texts:
-    return {name: bytes(value) for name, value in _COLUMNS.decode(line).items()}
-
-
 def find_raw(share: tuple[TableLines, RowLayout, WantedRows]) -> list[Found]:
     """In a worker: return the wanted rows among some lines; raises BadArchive."""
     lines, layout, wanted = share
@@ -381,7 +377,8 @@ def find_raw(share: tuple[TableLines, RowLayout, WantedRows]) -> list[Found]:
         for line in batch:
             key, row, _ = rows.read(line)
             if key in wanted.digests and len(found) < wanted.most:
-                found.append((key, [*row, *IN_PLACE], _texts(line)))
+                as_text = {name: bytes(value) for name, value in _COLUMNS.decode(line).items()}
+                found.append((key, [*row, *IN_PLACE], as_text))
     return found
 
 

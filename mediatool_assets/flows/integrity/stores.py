@@ -75,7 +75,8 @@ def read_stores(
     _read_copies(workers, [archive for archive in copies if archive is not None])
     if target is not None and restored is not None:
         _read_restored(workers, restored, target, raw)
-    made_by = _model_of(transformed.store)
+    manifest = transformed.store.manifest
+    made_by = manifest.source.get("model") if manifest is not None else None
     return ReportContext(
         workers,
         masking,
@@ -124,10 +125,6 @@ def _planned(raw: ReadArchive, model: Model) -> tuple[Resolution, ReportPlan, st
         except BadModel as error:
             problem = f"the model does not fit the schema: {error}"
     return resolution, plan(raw.schema, resolution, excluded), problem
-
-
-def _model_of(transformed: ArchiveReading) -> str | int | None:
-    return transformed.manifest.source.get("model") if transformed.manifest is not None else None
 
 
 def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:

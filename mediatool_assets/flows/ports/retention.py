@@ -1,10 +1,14 @@
-"""The interfaces that retention needs; their docstrings are the contract."""
+"""The stores that retention needs; the docstrings of the interfaces are the contract."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.retention_inventory import FoundDatabase
+from mediatool_assets.domain.signing import SigningKey
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.ports.bucket import BucketSettings
 
 
 class DatabaseServer(Protocol):
@@ -50,3 +54,14 @@ class Deletion(Protocol):
 
     def left(self, key: str) -> int:
         """The number of versions and delete markers that the object still has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """The stores that pruning reads and changes."""
+
+    objects: ObjectStore
+    deletion: Deletion
+    servers: Sequence[DatabaseServer]
+    bucket: BucketSettings
+    signing_key: SigningKey | None = None

@@ -1,6 +1,6 @@
 """Prune: decides what to delete, deletes it, and checks that it is gone."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,24 +16,12 @@ from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.marks import ProtectionCheck, never_protected
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.retention import Decision, Policy, conflicting_rules, decide
-from mediatool_assets.domain.signing import SigningKey
-from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.ports.bucket import BucketSettings
-from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion
+from mediatool_assets.flows.ports.retention import Pruning
 from mediatool_assets.flows.prune.inventory import gather_inventory, with_locks
 from mediatool_assets.flows.versions import catalog, chain, marks
 from mediatool_assets.flows.versions.registry import register, write_local_registry
-
-
-@dataclass(frozen=True, slots=True)
-class Pruning:
-    """The stores that pruning reads and changes."""
-
-    objects: ObjectStore
-    deletion: Deletion
-    servers: Sequence[DatabaseServer]
-    bucket: BucketSettings
-    signing_key: SigningKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import orjson
@@ -118,8 +117,4 @@ def _json(value: Any) -> Any:
         return str(value)
     if value is None or isinstance(value, (bool, int, float, str, datetime)):
         return value
-    return str(value.to_decimal()) if isinstance(value, Decimal128) else _text(value)
-
-
-def _text(value: Any) -> str:
-    return str(value) if isinstance(value, UUID) else f"{value}"
+    return str(value.to_decimal() if isinstance(value, Decimal128) else value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mediatool_assets.domain.errors import Misuse, NotFound
-from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.query.key_search import KeySearch, RowValues
@@ -91,11 +91,10 @@ def _key(table: Table, text: str) -> dict[str, str]:
         given = {columns[0]: text}
     if given.keys() != set(columns):
         raise Misuse(f"{text!r} is not a key of {table.name}; write {'=…,'.join(columns)}=…")
-    return {name: _as_printed(table.column(name), given[name]) for name in columns}
-
-
-def _as_printed(column: Column, value: str) -> str:
-    return value.lower() if column.base == "uuid" else value
+    return {
+        name: given[name].lower() if table.column(name).base == "uuid" else given[name]
+        for name in columns
+    }
 
 
 def _events(versions: Sequence[Version], found: Mapping[Version, RowValues]) -> Iterator[RowEvent]:

@@ -1,8 +1,6 @@
 """The history of a row as a page."""
 
-from collections.abc import Iterator
-
-from mediatool_assets.domain.page import Card, Cell, Grid, Page, Section, grid
+from mediatool_assets.domain.page import Card, Grid, Page, Section, grid
 from mediatool_assets.flows.query.history import RowEvent, RowHistory
 
 
@@ -29,16 +27,14 @@ def page(history: RowHistory) -> Page:
 
 def _columns(event: RowEvent) -> Grid:
     if event.change == "changed":
-        return grid(("Column", "Before", "After"), _changes(event))
+        return grid(
+            ("Column", "Before", "After"),
+            ((name, _shown(old), _shown(new)) for name, (old, new) in event.columns.items()),
+        )
     place = 0 if event.change == "removed" else 1
     return grid(
         ("Column", "Value"), ((name, _shown(v[place])) for name, v in event.columns.items())
     )
-
-
-def _changes(event: RowEvent) -> Iterator[tuple[Cell, ...]]:
-    for name, (before, after) in event.columns.items():
-        yield name, _shown(before), _shown(after)
 
 
 def _shown(value: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import duckdb
 
@@ -78,15 +78,10 @@ def _json_array(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
 
 
 def _arrow(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
-    with path.open("wb") as file:
-        _arrow_stream(relation, file)
-
-
-def _arrow_stream(relation: duckdb.DuckDBPyRelation, file: BinaryIO) -> None:
     import pyarrow as pa  # noqa: PLC0415  # slow
 
     reader = relation.to_arrow_reader(_ROWS)
-    with pa.ipc.new_stream(file, reader.schema) as stream:
+    with path.open("wb") as file, pa.ipc.new_stream(file, reader.schema) as stream:
         for batch in reader:
             stream.write_batch(batch)
 

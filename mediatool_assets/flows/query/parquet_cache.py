@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,12 @@ class ParquetCache:
         self, connection: duckdb.DuckDBPyConnection, rows: StoredRows, progress: BytesRead
     ) -> Path:
         unfinished = self.folder / f"{uuid4().hex}.unfinished"
+
+        def write(relation: duckdb.DuckDBPyRelation) -> None:
+            relation.write_parquet(str(unfinished), compression="zstd", row_group_size=_ROW_GROUP)
+
         try:
-            rows.read(connection, _writer(unfinished), progress=progress)
+            rows.read(connection, write, progress=progress)
             unfinished.chmod(0o600)
             return unfinished.replace(self.folder / self._name(rows, unfinished))
         finally:
@@ -107,10 +111,3 @@ def _locked(folder: Path, how: int) -> Iterator[None]:
         yield
     finally:
         os.close(opened)
-
-
-def _writer(path: Path) -> Callable[[duckdb.DuckDBPyRelation], None]:
-    def write(relation: duckdb.DuckDBPyRelation) -> None:
-        relation.write_parquet(str(path), compression="zstd", row_group_size=_ROW_GROUP)
-
-    return write

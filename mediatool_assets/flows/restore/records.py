@@ -96,12 +96,9 @@ def why_not_restored(objects: ObjectStore, version: Version, database: str) -> s
         with suppress(DamagedInput):  # an earlier record may have the reason
             found = _read(objects, info.key)
             if (found.to, found.database) == ("postgres", database):
-                return found.reason or f"{database} is a part of the version: {_all(found.notes)}"
+                notes = "; ".join(found.notes) or "not all of its tables were requested"
+                return found.reason or f"{database} is a part of the version: {notes}"
     return f"no restore of it to {database} is recorded"
-
-
-def _all(notes: tuple[str, ...]) -> str:
-    return "; ".join(notes) or "not all of its tables were requested"
 
 
 def _read(objects: ObjectStore, key: str) -> RestoreRecord:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.bucket.declaration import TESTING
-from mediatool_assets.domain.errors import DamagedInput, NotFound, Refused
+from mediatool_assets.domain.errors import DamagedInput, NotFound
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
-    OLD_MARKS_KEY,
     DatabaseNames,
     Kind,
     archive_key,
@@ -48,17 +46,11 @@ def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
     """Edit the marks safely beside other writers, and return the new marks.
 
     ``edit`` is called again if another writer was first, so that no change is lost. Raises
-    AlreadyExists after 30 lost races, Refused if the bucket has its marks in the old place, and the
-    errors of ``edit``: then nothing was written.
+    AlreadyExists after 30 lost races, and the errors of ``edit``: then nothing was written.
     """
     found = stored(objects)
     edited = edit(found.marks)
     if edited != found.marks:
-        if found.is_old:
-            raise Refused(
-                f"{objects.uri(OLD_MARKS_KEY)} has to be moved before marks can change, so that "
-                "no older mediatool changes it too: run `mediatool bucket migrate`"
-            )
         objects.put(MARKS_KEY, edited.to_json(), replacing=found.etag)
     return edited
 
@@ -112,29 +104,17 @@ class StoredMarks:
 
     marks: Marks = field(default_factory=Marks)
     etag: str | None = None
-    is_old: bool = False
 
 
 def stored(objects: ObjectStore) -> StoredMarks:
-    """The marks at the top of the bucket, or in their old place if they were not moved."""
-    found = stored_at(objects, MARKS_KEY)
-    if found.etag is None:
-        found = stored_at(objects, OLD_MARKS_KEY)
-    # read the top once more: they may have been moved in between
-    return found if found.etag is not None else stored_at(objects, MARKS_KEY)
-
-
-def stored_at(objects: ObjectStore, key: str) -> StoredMarks:
-    """The marks in one of the two places; raises DamagedInput if they cannot be read."""
-    is_old = key == OLD_MARKS_KEY
-    decode = marks_file.decode_old if is_old else Marks.from_json
+    """The marks at the top of the bucket; raises DamagedInput if they cannot be read."""
     try:
-        data, etag = objects.get(key)
-        return StoredMarks(decode(data), etag, is_old)
+        data, etag = objects.get(MARKS_KEY)
+        return StoredMarks(Marks.from_json(data), etag)
     except NotFound:
         return StoredMarks()
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(key)} cannot be read ({error}), so it is unknown which versions are "
-            "pinned; put back an earlier S3 version of this object"
+            f"{objects.uri(MARKS_KEY)} cannot be read ({error}), so it is unknown which versions "
+            "are pinned; put back an earlier S3 version of this object"
         ) from error

@@ -62,7 +62,7 @@ def url(credentials: Credentials, port: int, database: str, user: str = USER) ->
 
 def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) -> Server:
     """Create the data directory if there is none; how to run the server on it."""
-    account = _account()
+    account = pwd.getpwnam(ACCOUNT).pw_uid if os.geteuid() == 0 else None
     data = directory / "data"
     if account is not None:
         _open_the_way(directory, account)
@@ -157,10 +157,6 @@ def _initialize(directory: Path, data: Path, credentials: Credentials, account: 
             "PostgreSQL", "cannot make its data directory", log, "correct that first"
         )
     draft.rename(data)
-
-
-def _account() -> int | None:
-    return pwd.getpwnam(ACCOUNT).pw_uid if os.geteuid() == 0 else None
 
 
 def _open_the_way(directory: Path, account: int) -> None:

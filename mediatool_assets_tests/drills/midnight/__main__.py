@@ -269,7 +269,7 @@ def backfills(night: Night) -> None:
     objects = S3Objects.of(Settings.parse(night.environment), is_maker=True)
     yesterday = TODAY - DAY
     url = Url(night.environment["MEDIATOOL_POSTGRES_URL"])
-    export_as_rds(url, objects, Version(yesterday + timedelta(hours=3)))
+    export_as_rds(url, objects.put, Version(yesterday + timedelta(hours=3)))
     story = "a backfill of yesterday and today over midnight"
     world, before, raw = night.clients.world(None), night.keys(METADATA), night.keys(RAW)
     code, out, err = night.run(

@@ -137,7 +137,6 @@ def _commands() -> tuple[Command, ...]:
         ),
         Command("history", ("history", "accounts", "b2", "--json"), changes=False),
         Command("bucket apply", ("bucket", "apply")),
-        Command("bucket migrate", ("bucket", "migrate")),
         Command("keys chain", ("keys", "chain"), changes=False),
         Command("keys checkpoint", ("keys", "checkpoint"), changes=False),
         Command("costs", ("costs", "--json"), changes=False),

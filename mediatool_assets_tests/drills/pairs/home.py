@@ -101,7 +101,7 @@ def _make(settings: Settings, source: Url, versions: Mapping[str, str]) -> None:
                 connection.execute(EDIT)
             _version(settings, objects, work, Version.parse(version), versions[version])
     if versions:
-        export_as_rds(source, objects, Version.parse(OF_RDS.replace("-", "") + "-030000"))
+        export_as_rds(source, objects.put, Version.parse(OF_RDS.replace("-", "") + "-030000"))
         _mark(settings, objects)
 
 
