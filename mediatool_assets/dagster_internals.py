@@ -4,7 +4,7 @@ Tried with Dagster 1.13.20 to 1.13.27. A later release may move or change any of
 this module fails and names it. Each name is used because no public one exists:
 
 - tags of runs that Dagster sets itself, and its own event of a failed freshness policy
-- the state of schedules and sensors, the last tick, and records of asset checks, by partition
+- the state of sensors, and records of asset checks, by partition
 - a run in this process that belongs to the code location of ``workspace.yaml``
 - base classes of storages and log managers, which ``dagster.yaml`` loads by name
 """
@@ -27,12 +27,7 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    SensorInstigatorData,
-    TickStatus,
-)
+from dagster._core.scheduler.instigation import SensorInstigatorData
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.compute_log_manager import ComputeLogManager
@@ -49,7 +44,6 @@ from dagster._core.storage.tags import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
-from dagster._utils.schedules import get_latest_completed_cron_tick
 
 TRIED = "1.13"
 """The release of Dagster, without its last number, with which all of this was tried."""

@@ -1,4 +1,4 @@
-"""Reads new events of Dagster's instance for alerts: ended runs, checks, freshness, schedules.
+"""Reads new events of Dagster's instance for alerts: ended runs, checks, freshness.
 
 Runs are read by their update time. Each tick also reads the last few minutes again, since another
 host's clock may be slow. Runs that were already read are recognized by their id.
@@ -16,12 +16,7 @@ from mediatool_assets.dagster_internals import (
     RUNLESS_RUN_ID,
     AssetCheckExecutionRecord,
     FreshnessState,
-    InstigatorState,
-    InstigatorStatus,
-    InstigatorType,
     PartitionKeyFilter,
-    TickStatus,
-    get_latest_completed_cron_tick,
 )
 from mediatool_assets.defs.alert_runs import EndedRun, checked
 from mediatool_assets.defs.layers import is_on_time
@@ -32,7 +27,6 @@ _FOUND = 100  # results of one day's check; each run of the day adds one
 _BACK = timedelta(minutes=5)
 _RETRY = timedelta(minutes=5)  # Dagster begins a retry within seconds, or never
 _SETTLED = timedelta(minutes=2)  # Dagster judges all assets within a minute: one alert, not many
-_GRACE = timedelta(minutes=15)  # a schedule's tick may wait for its code location to load
 _ENDED = [
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
@@ -45,8 +39,7 @@ FRESHNESS = "freshness"
 class EventPosition(msgspec.Struct):
     """How far the instance was read.
 
-    ``seen`` maps run ids to times, ``judged`` is the last evaluation of the day's check, ``missed``
-    maps schedules to the time of a tick that did not happen.
+    ``seen`` maps run ids to times, ``judged`` is the last evaluation of the day's check.
     """
 
     began: datetime
@@ -54,7 +47,6 @@ class EventPosition(msgspec.Struct):
     seen: dict[str, datetime] = {}
     judged: int = 0
     late: bool = False
-    missed: dict[str, datetime] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +61,6 @@ class WatchedInstance:
         """Yield what is new since the position, and advance the position."""
         yield from self._runs(position)
         yield from self._freshness(position)
-        yield from self._schedules(position)
 
     def _runs(self, position: EventPosition) -> Iterator[Observations]:
         filters = dg.RunsFilter(statuses=_ENDED, updated_after=position.until - _BACK)
@@ -140,59 +131,6 @@ class WatchedInstance:
                 key, _FOUND, partition_filter=today
             )
             yield from [record for record in found if record.run_id == RUNLESS_RUN_ID][:1]
-
-    def _schedules(self, position: EventPosition) -> Iterator[Observations]:
-        """Report running schedules that did not request their run within the grace period."""
-        known = {
-            state.name: state
-            for state in self.instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-        }
-        problems, well = [], []
-        for schedule in self.repository.schedule_defs:
-            due = _due(schedule, self.now - _GRACE)
-            state = known.get(schedule.name)
-            if due <= position.began or not _is_on(schedule, state):
-                continue
-            problem = self._missed(schedule.name, state, due)
-            if problem is None:
-                if position.missed.pop(schedule.name, None) is not None:
-                    well.append(Success("schedule", schedule.name, None, self.now))
-            elif position.missed.get(schedule.name) != due:
-                position.missed[schedule.name] = due
-                problems.append(problem)
-        if problems or well:
-            yield Observations(self.now, tuple(problems), tuple(well))
-
-    def _missed(self, name: str, state: InstigatorState | None, due: datetime) -> Problem | None:
-        after = due.timestamp() - 1
-        ticks = (
-            self.instance.get_ticks(state.instigator_origin_id, state.selector_id, after=after)
-            if state is not None
-            else ()
-        )
-        if any(tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED) for tick in ticks):
-            return None
-        failed = any(tick.status is TickStatus.FAILURE for tick in ticks)
-        why = "its tick failed" if failed else "it did not tick"
-        told = f"{why}; it was due at {due:%Y-%m-%d %H:%M} UTC; see Automation in Dagster's UI"
-        return Problem("schedule", name, told, cause=why, began=self.now)
-
-
-def _due(schedule: dg.ScheduleDefinition, before: datetime) -> datetime:
-    """The time of the schedule's last due tick."""
-    crons = schedule.cron_schedule
-    zone = schedule.execution_timezone
-    return max(
-        get_latest_completed_cron_tick(cron, before, zone).astimezone(UTC)
-        for cron in ([crons] if isinstance(crons, str) else crons)
-    )
-
-
-def _is_on(schedule: dg.ScheduleDefinition, state: InstigatorState | None) -> bool:
-    """True if the schedule is on, in the UI or else by its definition."""
-    if state is None or state.status is InstigatorStatus.DECLARED_IN_CODE:
-        return schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    return state.status is InstigatorStatus.RUNNING
 
 
 def _late(keys: Sequence[dg.AssetKey], late: Sequence[dg.AssetKey], now: datetime) -> list[Problem]:

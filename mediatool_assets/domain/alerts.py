@@ -24,7 +24,10 @@ Kind = Literal[
     "run", "check", "freshness", "schedule", "warnings", "recovery", "checkpoint", "test"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The most severe first: an alert has the kind of its most severe problem."""
+"""The most severe first: an alert has the kind of its most severe problem.
+
+``schedule`` is only in cursors that an earlier release wrote.
+"""
 
 _OPEN = 200  # alerts, some 100 kB in the sensor's cursor: half a year with a failure each night
 _REASON = 400  # characters of a reason; the run's page in the UI has the whole text

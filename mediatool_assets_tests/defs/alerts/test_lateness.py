@@ -1,23 +1,14 @@
-"""What should have happened and did not: late versions, and a schedule that did not tick."""
+"""What should have happened and did not: late versions."""
 
 import time
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
-from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.utils import RUNLESS_RUN_ID
-from dagster._core.remote_origin import RemoteInstigatorOrigin
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    ScheduleInstigatorData,
-    TickData,
-    TickStatus,
-)
 
 from mediatool_assets.defs.layers import METADATA, ON_TIME
-from mediatool_assets_tests.defs.alerts.conftest import HERE, Platform
+from mediatool_assets_tests.defs.alerts.conftest import Platform
 from mediatool_assets_tests.receiver import Receiver
 
 
@@ -57,7 +48,6 @@ def test_what_is_late_is_one_alert(platform: Platform, hook: Receiver) -> None:
     now = datetime.now(UTC)
     day = (now + timedelta(minutes=3)).date().isoformat()
     _looks(platform.instance, day)
-    _ticked(platform.instance, _due(now))  # which may be within the nine hours
     platform.tick()
     assert hook.arrived == []  # it is a moment ago
     _looks(platform.instance, "2025-06-24", run_id="of a backfill")
@@ -70,49 +60,3 @@ def test_what_is_late_is_one_alert(platform: Platform, hook: Receiver) -> None:
     late, check = found["problems"]
     assert late["figures"] == {"metadata (of 1)": 1, "raw (of 1)": 1}
     assert (check["check"], check["reason"]) == ("on_time", f"{day} has no version")
-
-
-def test_a_schedule_that_did_not_tick_is_told(platform: Platform, hook: Receiver) -> None:
-    """A while after it was due; and that it ticks again."""
-    due = _due(datetime.now(UTC))
-    platform.later(due + timedelta(minutes=10))
-    assert hook.arrived == []
-    platform.later(due + timedelta(minutes=20))
-    platform.later(due + timedelta(minutes=21))
-    [found] = hook.arrived
-    assert found["kind"] == "schedule"
-    assert found["problems"][0]["thing"] == "daily_export_schedule"
-    assert f"it did not tick; it was due at {due:%Y-%m-%d} 02:00" in str(found["problems"])
-    _ticked(platform.instance, due)
-    platform.later(due + timedelta(minutes=30))
-    assert hook.kinds == ["schedule", "recovery"]
-
-
-def _due(now: datetime) -> datetime:
-    """When the daily schedule ticks next."""
-    due = now.replace(hour=2, minute=0, second=0, microsecond=0)
-    return due + timedelta(days=due <= now)
-
-
-def _ticked(instance: dg.DagsterInstance, at: datetime) -> None:
-    """Leave a tick as the scheduler does."""
-    name = "daily_export_schedule"
-    origin = RemoteInstigatorOrigin(HERE, name)
-    state = InstigatorState(
-        origin,
-        InstigatorType.SCHEDULE,
-        InstigatorStatus.RUNNING,
-        ScheduleInstigatorData("0 2 * * *"),
-    )
-    instance.add_instigator_state(state)
-    instance.create_tick(
-        TickData(
-            state.instigator_origin_id,
-            name,
-            InstigatorType.SCHEDULE,
-            TickStatus.SUCCESS,
-            at.timestamp(),
-            run_ids=[],
-            selector_id=state.selector_id,
-        )
-    )
