@@ -4,6 +4,7 @@
 # make test-fast  the tests that need no server
 # make test-nightly  drills with Dagster's servers that take minutes each
 # make check   what a change must pass: format, lint, types, import contracts, tests
+# make house   the size of the package, its import contracts, and what it uses of Dagster's private API; too much is an error
 # make test-postgres-all   tests of export, restore and other people's databases on every PostgreSQL from 14 to 18
 # make test-schemas   200 random databases through all steps; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
@@ -27,7 +28,7 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas simulate drill-pairs drill-midnight mutation fuzz wheels test-fast test-nightly lint check bench reference docs docs-links lint-deploy install test-postgres-all
+.PHONY: help demo dev test test-schemas simulate drill-pairs drill-midnight mutation fuzz wheels test-fast test-nightly lint house check bench reference docs docs-links lint-deploy install test-postgres-all
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -112,6 +113,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+house: $(INSTALLED)
+	$(BIN)/python scripts/house.py
 
 check: lint docs test
 

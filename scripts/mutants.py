@@ -37,13 +37,13 @@ Place = tuple[int, int]
 """A line, counted from 1, and a byte in it."""
 
 
-def undecisive(tree: ast.AST) -> Iterator[ast.AST]:
+def undecisive(tree: ast.AST) -> Iterator[ast.expr | ast.keyword]:
     """The parts of a module that are left out."""
     for node in ast.walk(tree):
         match node:
-            case ast.arg(annotation=ast.AST() as part) | ast.AnnAssign(annotation=part):
+            case ast.arg(annotation=ast.expr() as part) | ast.AnnAssign(annotation=part):
                 yield part
-            case ast.FunctionDef(returns=ast.AST() as part):
+            case ast.FunctionDef(returns=ast.expr() as part):
                 yield part
             case ast.keyword(arg="frozen" | "slots"):
                 yield node
@@ -64,7 +64,7 @@ def mutants(path: Path) -> Iterator[dict[str, object]]:
     source = path.read_text("utf-8")
     tree = ast.parse(source)
     spans = [
-        ((part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset))
+        ((part.lineno, part.col_offset), (part.end_lineno or 0, part.end_col_offset or 0))
         for part in undecisive(tree)
     ]
     seen = {ast.dump(tree)}

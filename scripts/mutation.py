@@ -214,7 +214,7 @@ def test_digest(nodeid: str) -> str:
     lines = file.read_text("utf-8").splitlines()
     for node in ast.parse("\n".join(lines)).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            start = min(each.lineno for each in (node, *node.decorator_list))
+            start = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             text = "\n".join(lines[start - 1 : node.end_lineno])
             return hashlib.sha256(text.encode()).hexdigest()
     return ""
@@ -380,7 +380,7 @@ class Collected:
         if report.failed:
             Path(os.environ["PYTEST_DEBUG_TEMPROOT"], _BY).write_text(report.nodeid, "utf-8")
 
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Work."""
         self._work(session.items)
         return True
@@ -445,7 +445,7 @@ class Calls:
     def stop() -> None:
         """Record no more."""
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]  # its stub forgets None
+        threading.settrace(None)
 
 
 def learn(items: Sequence[pytest.Item], calls: Calls, into: Path) -> int:
@@ -530,7 +530,7 @@ class Trial:
     ) -> Iterator[tuple[int, int, str]]:
         """Fork for each mutant, some at once: its number, how it ended and which test failed."""
         running: dict[int, tuple[int, str]] = {}
-        waiting = list(reversed(runs))
+        waiting = list(reversed(list(runs)))
         while running or (waiting and time.monotonic() < self.end):
             while waiting and len(running) < self.workers and time.monotonic() < self.end:
                 number, folder = waiting.pop(), tempfile.mkdtemp(prefix="mutant-")
@@ -549,7 +549,7 @@ class Trial:
         with tempfile.TemporaryDirectory() as folder:
             notes = Path(folder, "known")
             status = os.waitpid(fork(partial(learn, items, calls, notes), 3600, folder), 0)[1]
-            found = pickle.loads(notes.read_bytes()) if notes.exists() else status  # noqa: S301  # our own
+            found: Any = pickle.loads(notes.read_bytes()) if notes.exists() else status  # noqa: S301  # our own
         if status:
             print(f"fails without a mistake: {found}", flush=True)
             os._exit(2)

@@ -1,0 +1,69 @@
+"""Each import contract of pyproject.toml is broken by an import that it forbids."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets_tests.documents import ROOT
+
+BREAKS: list[tuple[str, str, str]] = [
+    ("Imports point down", "domain/version.py", "mediatool_assets.archive.layout"),
+    ("Inside flows", "flows/ports.py", "mediatool_assets.flows.verify"),
+    ("Nothing imports in circles", "domain/version.py", "mediatool_assets.domain.authenticity"),
+    ("The command line does not import Dagster", "cli/verifying.py", "dagster"),
+    ("The domain and the archive format know no driver", "domain/version.py", "psycopg"),
+    ("Flows know no server's driver", "flows/dump.py", "pymongo"),
+]
+"""The first words of a contract, a module, and what it may not import. `make house` counts them."""
+
+
+def lint(folder: Path) -> dict[str, str]:
+    """Whether each contract is KEPT or BROKEN, by its name, in a folder with the package."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    text = " ".join(run.stdout.split())
+    names = [contract["name"] for contract in _contracts()]
+    found = {name: re.search(re.escape(name) + r" (KEPT|BROKEN)", text) for name in names}
+    return {name: outcome[1] if outcome else run.stdout for name, outcome in found.items()}
+
+
+def _contracts() -> list[dict[str, str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts: list[dict[str, str]] = project["tool"]["importlinter"]["contracts"]
+    return contracts
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package, in a folder with pyproject.toml."""
+    only_python = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "mediatool_assets", tmp_path / "mediatool_assets", ignore=only_python)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("contract", "module", "imported"), BREAKS)
+def test_a_forbidden_import_breaks_its_contract(
+    package: Path, contract: str, module: str, imported: str
+) -> None:
+    """One line of one module is enough."""
+    with (package / "mediatool_assets" / module).open("a") as file:
+        file.write(f"\nimport {imported}\n")
+    [outcome] = [found for name, found in lint(package).items() if name.startswith(contract)]
+    assert outcome == "BROKEN"
+
+
+def test_without_a_planted_import_all_are_kept(package: Path) -> None:
+    """The copy is as good as the package."""
+    assert set(lint(package).values()) == {"KEPT"}
+
+
+def test_each_contract_has_a_planted_import() -> None:
+    """A new contract needs an element of ``BREAKS``."""
+    names = [contract["name"] for contract in _contracts()]
+    assert [name for name in names if not name.startswith(tuple(each[0] for each in BREAKS))] == []
