@@ -1,6 +1,7 @@
 """The last step of a restore, for a role that may create databases and nothing more."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.postgres import target as target_module
 from mediatool_assets.stores.postgres.connection import connected
 from mediatool_assets.stores.postgres.target_session import session
 
@@ -79,6 +81,29 @@ def test_sessions_that_give_way_do_not_stop_a_replacement(
             work.mark(TWO)
     assert there(admin, name) == {name}
     assert target.marker(name) == TWO
+
+
+def test_a_session_that_ends_late_does_not_refuse_the_next_restore(
+    target: PostgresTarget, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends a session after its client went on; the lock is free before."""
+    with ExitStack() as late:
+
+        @contextmanager
+        def lingering(
+            url: Url, database: str | None = None, doing: str = ""
+        ) -> Iterator[psycopg.Connection[Any]]:
+            opened = session(url, database, doing)
+            if doing == "restore":
+                yield late.enter_context(opened)
+                return
+            with opened as connection:
+                yield connection
+
+        monkeypatch.setattr(target_module, "session", lingering)
+        restore(target, name, ONE)
+        restore(target, name, TWO)
+        assert target.marker(name) == TWO
 
 
 def test_a_session_that_stays_leaves_the_old_database(

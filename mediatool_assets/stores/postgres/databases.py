@@ -28,23 +28,20 @@ def comment_of(connection: Connection, database: str) -> str | None:
 
 @contextmanager
 def claimed(connection: Connection, database: str) -> Iterator[None]:
-    """Hold the lock for restoring ``database`` in the context; raises Refused if it is taken."""
-    claim(connection, database)
+    """Hold the lock for restoring ``database`` in the context; raises Refused if it is taken.
+
+    It is released before the session ends: the server ends a session after the client has gone on,
+    and until then the next restore would be refused.
+    """
+    lock = (f"mediatool restore {database}",)
+    [(free,)] = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", lock)
+    if not free:
+        raise Refused(f"another restore or removal of {database} is under way; wait for it to end")
     try:
         yield
     finally:
-        connection.execute(
-            "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
-        )
-
-
-def claim(connection: Connection, database: str) -> None:
-    """Take the lock for restoring ``database`` until the session ends; raises Refused."""
-    [(free,)] = connection.execute(
-        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
-    )
-    if not free:
-        raise Refused(f"another restore or removal of {database} is under way; wait for it to end")
+        if not connection.closed:  # a lost session holds no lock
+            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", lock)
 
 
 def rename(connection: Connection, database: str, name: str) -> None:

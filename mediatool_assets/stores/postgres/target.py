@@ -139,8 +139,10 @@ class PostgresTarget:
         """
         extensions = tuple(extensions)
         self._check_name(database)
-        with session(self.url, doing="restore") as connection:
-            databases.claim(connection, database)
+        with (
+            session(self.url, doing="restore") as connection,
+            databases.claimed(connection, database),
+        ):
             self.check_free(connection, database, replace)
             self.check_free(connection, database + REPLACED, replace=True)
             check_extensions(connection, extensions, self.extensions)
