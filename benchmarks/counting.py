@@ -22,7 +22,7 @@ def run(arguments: Sequence[str]) -> tuple[int, int, int]:
         return 0, 0, 0
     from botocore.httpsession import URLLib3Session  # noqa: PLC0415
 
-    from mediatool_assets.cli.main import main  # noqa: PLC0415  # not in a query's process
+    from mediatool_assets.main import main  # noqa: PLC0415  # not in a query's process
     from mediatool_assets.stores import s3  # noqa: PLC0415
 
     fetch, lengths = s3._fetch, []

@@ -26,9 +26,9 @@ import dagster as dg
 import psycopg
 from psycopg import sql
 
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.local import down, up
+from mediatool_assets.stores.local_stack import down, up
 
 ROWS = 3  # a table; what is measured is the bookkeeping, not the rows
 LAYERS = "layers"  # the job of some layers

@@ -19,27 +19,25 @@ from time import perf_counter
 
 import msgspec
 
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete import RunFacts, complete
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.registry import register
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import Stack, down, up
+from mediatool_assets.core.metadata import Metadata
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, metadata_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.load.flow import dump, load
+from mediatool_assets.stores.local_stack import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres.source import PostgresSource
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.signing_keys import signing_key
+from mediatool_assets.stores.user_files import signing_key
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify.publish import RunFacts, complete
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import register
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 
 CHECKED = 30
 """The number of versions that a report reads."""

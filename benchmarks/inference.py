@@ -16,16 +16,16 @@ from time import perf_counter
 
 import psycopg
 
-from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
-from mediatool_assets.flows.infer import LiveTables, infer
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.resolution import resolve
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.texts import SHIPPED_MODEL
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.infer.flow import LiveTables, infer
 from mediatool_assets.stores.environment import local_settings
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 
 SCHEMA = "inference_benchmark"
 

@@ -25,10 +25,11 @@ from typing import TextIO
 import psutil
 from run import Bench
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import down, postgres_server, up
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.stores import local_servers
+from mediatool_assets.stores.local_stack import down, up
 
 peak_memory = runpy.run_path(str(Path(__file__).with_name("memory.py")))["peak_memory"]
 """Of this checkout, not of the one that is measured: sampling takes time too."""
@@ -127,7 +128,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else prints
     home = Path(tempfile.mkdtemp(prefix="mediatool-bench-"))
     if arguments.postgres is not None:
-        postgres_server.binaries = lambda: arguments.postgres
+        local_servers.postgres_binaries = lambda: arguments.postgres
     try:
         stack = up(home)
         own = {"MEDIATOOL_HOME": str(home), "MEDIATOOL_WORKERS": str(arguments.workers)}

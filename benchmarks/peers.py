@@ -20,13 +20,13 @@ import psycopg
 import pymongo
 from bson.raw_bson import RawBSONDocument
 
-from mediatool_assets.archive.gzip_members import compress
-from mediatool_assets.archive.spool import BLOCK_BYTES
-from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres.connection import parameters
-from mediatool_assets.stores.postgres.pg_dump import best, clients
+from mediatool_assets.archive import compress
+from mediatool_assets.archive.writer import BLOCK_BYTES
+from mediatool_assets.core.schema import Release
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres import parameters
+from mediatool_assets.stores.postgres_ddl import best, clients
 
 PREFIX = "peers"
 """Where peers' uploads go; emptied after each."""

@@ -28,18 +28,17 @@ import msgspec
 import psutil
 from history import small_version
 
-from mediatool_assets.archive.streaming import sha256_of
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import Stack, down, up
-from mediatool_assets.stores.postgres.source import PostgresSource
+from mediatool_assets.archive.reader import sha256_of
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key, metadata_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.local_stack import Stack, down, up
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 
 RESULTS = Path(__file__).parent / "results"
 FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)

@@ -12,9 +12,9 @@ from time import perf_counter
 
 from playwright.sync_api import sync_playwright
 
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.reports.html import html
-from mediatool_assets.flows.site.pages import SiteIndex, SiteVersion, index_page
+from mediatool_assets.core.version import Version
+from mediatool_assets.pages import html
+from mediatool_assets.reports.site import SiteIndex, SiteVersion, index_page
 
 DAYS = 365
 LAST = datetime(2026, 11, 27, 2, tzinfo=UTC)

@@ -34,29 +34,27 @@ import yardstick
 from against import against
 from measures import OURS, Measure, Stopwatch, markdown, plain, rows
 
-from mediatool_assets.archive.streaming import stream
-from mediatool_assets.domain.keys import AS_DESCRIBED, Kind, archive_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare import compare
-from mediatool_assets.flows.complete import RunFacts, complete
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions.registry import write_local_registry
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import Stack, down, up
+from mediatool_assets.archive.reader import stream
+from mediatool_assets.compare.flow import compare
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import AS_DESCRIBED, Kind, Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.load.flow import dump, load
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.stores.local_stack import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresTarget
-from mediatool_assets.stores.postgres.source import PostgresSource
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify.publish import RunFacts, complete
+from mediatool_assets.versions.records import write_local_registry
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 
 RESULTS = Path(__file__).parent / "results"
 STAGES = ("export", "transform", "load", "dump", "complete")
@@ -384,7 +382,7 @@ class Bench:
 
     def through_dagster(self) -> None:
         """The same partition by ``mediatool export``: Dagster, its events, checks and reports."""
-        command = [sys.executable, "-m", "mediatool_assets.cli.main", "export"]
+        command = [sys.executable, "-m", "mediatool_assets.main", "export"]
         self.watch.ignore(os.getpid())  # the benchmark itself is no part of it
         self.watch.run(
             "mediatool export",

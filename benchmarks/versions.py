@@ -25,21 +25,21 @@ import psutil
 from history import small_version
 from queries import COMMAND, RESULTS, Commands, Step, home_of
 
-from mediatool_assets.domain.chain import (
+from mediatool_assets.core.authenticity import (
     Checkpoint,
     content_digest,
     encode_statement,
     entry_key,
     of_version,
 )
-from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog, chain
-from mediatool_assets.flows.versions.registry import register
-from mediatool_assets.stores.local import Stack, up
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Kind, Version, archive_key, metadata_key
+from mediatool_assets.stores.local_stack import Stack, up
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.signing_keys import signing_key
+from mediatool_assets.stores.user_files import signing_key
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions import flow as chain
+from mediatool_assets.versions.records import register
 
 KINDS: tuple[Kind, ...] = ("raw", "transformed", "dump")
 

@@ -5,21 +5,22 @@ The public API; all other modules are private and change without notice.
 
 from typing import TYPE_CHECKING, Any
 
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.core.version import Version
 
 if TYPE_CHECKING:
-    from mediatool_assets.api import OpenVersion, open_version
     from mediatool_assets.component import PostgresToMongo, Watch
-    from mediatool_assets.defs.partitions import DAYS
-    from mediatool_assets.flows.query.handles import (
+    from mediatool_assets.orchestration import DAYS
+    from mediatool_assets.query.handles import (
         ArchiveHandle,
         Documents,
         LiveDatabase,
         LiveDocuments,
+        OpenVersion,
+        RestoredDatabase,
         TableRows,
+        open_version,
     )
-    from mediatool_assets.flows.restore.database import RestoredDatabase
 
 __all__ = [
     "DAYS",
@@ -37,19 +38,19 @@ __all__ = [
     "open_version",
 ]
 
-_HANDLES = "mediatool_assets.flows.query.handles"
+_HANDLES = "mediatool_assets.query.handles"
 _LAZY = {
-    "DAYS": "mediatool_assets.defs.partitions",
+    "DAYS": "mediatool_assets.orchestration",
     "ArchiveHandle": _HANDLES,
     "Documents": _HANDLES,
     "LiveDatabase": _HANDLES,
     "LiveDocuments": _HANDLES,
-    "OpenVersion": "mediatool_assets.api",
+    "OpenVersion": "mediatool_assets.query.handles",
     "PostgresToMongo": "mediatool_assets.component",
-    "RestoredDatabase": "mediatool_assets.flows.restore.database",
+    "RestoredDatabase": "mediatool_assets.query.handles",
     "TableRows": _HANDLES,
     "Watch": "mediatool_assets.component",
-    "open_version": "mediatool_assets.api",
+    "open_version": "mediatool_assets.query.handles",
 }
 """Names that are imported when they are first used: the command line needs neither."""
 

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json
-from mediatool_assets.cli.print_table import print_table
-from mediatool_assets.cli.session import SESSION
-from mediatool_assets.domain.errors import BadModel, BadRules, MediatoolError, Misuse, NotFound
-from mediatool_assets.domain.readiness import Reading, exit_code, ok, warning, wrong
+from mediatool_assets.cli import SESSION, Json, echo, print_json, print_table
+from mediatool_assets.core.errors import BadModel, BadRules, MediatoolError, Misuse, NotFound
+from mediatool_assets.core.outcomes import Reading, exit_code, ok, warning, wrong
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.settings import Settings
-    from mediatool_assets.stores.postgres.readiness import SourceFound
+    from mediatool_assets.core.settings import Settings
+    from mediatool_assets.stores.readiness import SourceFound
 
 _ROOM = 256 << 20  # bytes: less is a disk that is full
 _SHARE = 0.3  # part of the tables' size that an export spools, since blocks are compressed
@@ -94,19 +92,19 @@ def _verdict(readings: list[Reading]) -> str:
 
 
 def _source(config: "Settings") -> "SourceFound":
-    from mediatool_assets.stores.postgres.readiness import source_found
+    from mediatool_assets.stores.readiness import source_found
 
     return source_found(config)
 
 
 def _target(config: "Settings") -> list[Reading]:
-    from mediatool_assets.stores.postgres.readiness import target_readings
+    from mediatool_assets.stores.readiness import target_readings
 
     return target_readings(config)
 
 
 def _bucket(config: "Settings") -> list[Reading]:
-    from mediatool_assets.stores.s3_readiness import bucket_readings
+    from mediatool_assets.stores.readiness import bucket_readings
 
     found = bucket_readings(config)
     if exit_code(found) == 0:
@@ -116,8 +114,8 @@ def _bucket(config: "Settings") -> list[Reading]:
 
 def _posture(config: "Settings") -> Iterator[Reading]:
     """A one-line summary of the bucket's settings; `bucket check` has a line for each."""
-    from mediatool_assets.domain.bucket.declaration import Declaration
-    from mediatool_assets.flows import bucket
+    from mediatool_assets.bucket import flow as bucket
+    from mediatool_assets.core.bucket import Declaration
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
     controls = bucket.check(Declaration.of(config), S3Bucket.of(config))
@@ -130,7 +128,7 @@ def _posture(config: "Settings") -> Iterator[Reading]:
 
 
 def _mongodb(config: "Settings") -> list[Reading]:
-    from mediatool_assets.stores.mongodb_readiness import mongodb_readings
+    from mediatool_assets.stores.readiness import mongodb_readings
 
     return mongodb_readings(config)
 
@@ -159,8 +157,8 @@ def _disks(config: "Settings", tables: int | None) -> Iterator[Reading]:
 
 def _of_model(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
     """The model compared with the source, and restore problems if both can be read."""
-    from mediatool_assets.domain.resolution import resolve
-    from mediatool_assets.flows.model.file import load_model
+    from mediatool_assets.core.model_file import load_model
+    from mediatool_assets.core.resolution import resolve
 
     infer = "mediatool model infer --output model.yaml  # then MEDIATOOL_MODEL=model.yaml"
     try:
@@ -189,9 +187,9 @@ def _of_model(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
 
 
 def _restorable(config: "Settings") -> Iterator[Reading]:
-    from mediatool_assets.cli.restore_problems import restore_problems
-    from mediatool_assets.flows.infer import LiveTables
-    from mediatool_assets.stores.postgres import PostgresSource
+    from mediatool_assets.infer.command import restore_problems
+    from mediatool_assets.infer.flow import LiveTables
+    from mediatool_assets.stores.postgres_source import PostgresSource
 
     try:
         with PostgresSource.of(config).snapshot() as snapshot:
@@ -205,8 +203,8 @@ def _restorable(config: "Settings") -> Iterator[Reading]:
 
 def _of_rules(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
     """The masking rules, if sanitized copies are made."""
-    from mediatool_assets.domain.masking.checks import mistakes, unclassified
-    from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
+    from mediatool_assets.sanitize.rules import mistakes, unclassified
+    from mediatool_assets.sanitize.rules_file import SHIPPED_RULES, load_rules
 
     if config.masking_key is None and config.masking_rules is None:
         says = "no key and no rules are set: no sanitized copies"
@@ -235,7 +233,7 @@ def _of_dagster() -> Iterator[Reading]:
     """Dagster's home and its instance file; the command line does not import Dagster."""
     import yaml
 
-    from mediatool_assets.domain.shipped_files import DAGSTER_YAML
+    from mediatool_assets.core.texts import DAGSTER_YAML
     from mediatool_assets.stores.environment import home
 
     own = os.environ.get("DAGSTER_HOME", "").strip()

@@ -7,16 +7,15 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from mediatool_assets.alerts.assets import alert_sensor
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.core.setting_values import variable
+from mediatool_assets.core.settings import DECLARED, Settings
 from mediatool_assets.dagster_internals import keep_key_sets
-from mediatool_assets.defs.alerts import alert_sensor
-from mediatool_assets.defs.dead_runs import dead_run_sensor
-from mediatool_assets.defs.lineage import lineage_sensors
-from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.resources import servers_of
-from mediatool_assets.defs.source_graph import source_definitions
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.settings import DECLARED, Settings
-from mediatool_assets.domain.settings.parsers import variable
+from mediatool_assets.defs import source_definitions
+from mediatool_assets.orchestration import Namespace, lineage_sensors
+from mediatool_assets.orchestration.resources import servers_of
+from mediatool_assets.orchestration.runs import dead_run_sensor
 from mediatool_assets.stores.environment import adopt_file
 
 _OF_ALL = frozenset({"first_day", "model"})

@@ -1,27 +1,34 @@
-"""``init``: writes the settings for your own servers, and the other files of a first version."""
+"""``init``: writes the settings for your own servers, and the other files of a first version.
+
+``settings``: every setting, its value, and where it is set.
+
+``keys``: pairs of keys for signatures, and the chain of signed versions.
+"""
 
 import os
 import shutil
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import echo
-from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused
-from mediatool_assets.domain.settings import DECLARED
-from mediatool_assets.domain.settings.bucket import Encryption
-from mediatool_assets.domain.settings_file import FILE_NAME
-from mediatool_assets.domain.shipped_files import DAGSTER_YAML, SHIPPED_MODEL
-from mediatool_assets.domain.targets import NONE, Targets
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.cli import Folder, Json, echo, note, print_json, print_table, working
+from mediatool_assets.core.errors import MediatoolError, Misuse, Refused
+from mediatool_assets.core.setting_values import NONE, Encryption, Targets, variable
+from mediatool_assets.core.settings import DECLARED
+from mediatool_assets.core.texts import DAGSTER_YAML, SHIPPED_MODEL, Url
+from mediatool_assets.stores.environment import settings as environment_settings
 from mediatool_assets.stores.environment import settings_and_problems
+from mediatool_assets.stores.user_files import FILE_NAME
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.settings import Settings
+    from mediatool_assets.core.settings import Settings
+    from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.versions.flow import ChainReport
 
 SECRETS = "mediatool.secrets"
 MODEL = "model.yaml"
@@ -194,7 +201,7 @@ class _SetupFiles:
 
     def _refuse_section(self, source: str) -> None:
         """Keep what the file has; raise Refused if it has this source, or one without a name."""
-        from mediatool_assets.stores.settings_file import find_settings_file
+        from mediatool_assets.stores.user_files import find_settings_file
 
         os.environ["MEDIATOOL_CONFIG"] = str(self.file)
         found = find_settings_file(os.environ)
@@ -209,7 +216,7 @@ class _SetupFiles:
 
     def write(self) -> None:
         """Write all files; call it again after adding a value."""
-        from mediatool_assets.stores.private_files import private_directory
+        from mediatool_assets.stores.user_files import private_directory
 
         lines = {
             name: f"{name} = {self._toml(name, value)}\n" for name, value in self.values.items()
@@ -244,7 +251,7 @@ class _SetupFiles:
             return value
         if not isinstance(parsed, Url) or str(parsed) == value:
             return dumps(value)
-        from mediatool_assets.stores.private_files import private_directory, write_private
+        from mediatool_assets.stores.user_files import private_directory, write_private
 
         own = f"{self.source}-{name}" if self.source else name
         path = private_directory(self.folder / SECRETS) / own
@@ -255,8 +262,8 @@ class _SetupFiles:
 
 def _infer_model(config: "Settings", path: Path) -> bool:
     """Write a model if the default one is for another database; print why if that fails."""
-    from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.stores.postgres.readiness import source_found
+    from mediatool_assets.core.model_file import load_model
+    from mediatool_assets.stores.readiness import source_found
 
     found = source_found(config)
     if found.schema is None:
@@ -267,7 +274,7 @@ def _infer_model(config: "Settings", path: Path) -> bool:
         return False
     if {table.name for table in found.schema.tables} & set(load_model(SHIPPED_MODEL).tables):
         return False
-    from mediatool_assets.cli.modelling import infer
+    from mediatool_assets.infer.command import infer
 
     try:
         infer(output=path, source=None, risks=None, sample=200_000, json=False)
@@ -279,8 +286,8 @@ def _infer_model(config: "Settings", path: Path) -> bool:
 
 def _offer_bucket(config: "Settings", *, create: bool) -> None:
     """Create the bucket if it is absent and the user agrees; an error is only printed."""
-    from mediatool_assets.domain.errors import BadSettings
-    from mediatool_assets.domain.keys import METADATA_PREFIX
+    from mediatool_assets.core.errors import BadSettings
+    from mediatool_assets.core.version import METADATA_PREFIX
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
@@ -302,3 +309,207 @@ def _offer_bucket(config: "Settings", *, create: bool) -> None:
         echo(f"{error}", err=True)
     else:
         echo(f"made     s3://{config.s3_bucket}")
+
+
+def settings(json: Json = False) -> None:
+    """Show every setting, its value and where it is set; secrets are masked.
+
+    The environment overrides `mediatool.toml`. If neither sets a server, running local servers are
+    used. If a setting is wrong, the message names it and the exit code is 2. With several sources
+    and no `--source`, it shows what they share.
+
+    Examples:
+
+        mediatool settings
+        mediatool settings --json
+    """
+    from mediatool_assets.core.settings import DECLARED
+    from mediatool_assets.stores.environment import origins, shared_settings, sources
+
+    found = origins()
+    config = shared_settings()
+    rows = [
+        {
+            "setting": name,
+            "variable": variable(name),
+            "value": _shown(getattr(config, name)),
+            "origin": found.get(variable(name), "default"),
+        }
+        for name in DECLARED
+    ]
+    # variables of other programs; we do not know which of them are secrets
+    rows += [
+        {"setting": name.lower(), "variable": name, "value": "***", "origin": origin}
+        for name, origin in sorted(found.items())
+        if name.startswith(("AWS_", "DAGSTER_"))
+    ]
+    if json:
+        print_json(rows)
+        return
+    print_table(
+        ("SETTING", "VALUE", "FROM"),
+        [(str(row["setting"]), row["value"] or "-", str(row["origin"])) for row in rows],
+    )
+    echo("each setting has a variable: MEDIATOOL_ and its name in capitals")
+    for name in sources():
+        echo(f"source {name} has settings of its own: `mediatool --source {name} settings`")
+
+
+def _shown(value: object) -> str | None:
+    """A value for display; the classes of secrets hide theirs."""
+    from mediatool_assets.core.signing import MaskingKey, SigningKey
+
+    match value:
+        case None:
+            return None
+        case bool():
+            return "yes" if value else "no"
+        case MaskingKey() | SigningKey():
+            return "***"
+        case frozenset() | tuple():
+            return ", ".join(str(each) or "/" for each in sorted(value, key=str)) or None
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+app = typer.Typer(
+    no_args_is_help=True, help="Make keys that sign versions; verify the chain of signed versions."
+)
+
+_BEFORE_FIRST = "there is no entry yet; set MEDIATOOL_SIGNING_KEY to sign versions"
+
+
+@app.command()
+def new(
+    output: Folder = Path(),
+    json: Json = False,
+) -> None:
+    """Make a pair of Ed25519 keys: signing.key, which is secret, and trusted.keys.
+
+    Store neither in the bucket. The pipeline needs the first (MEDIATOOL_SIGNING_KEY); everybody who
+    reads versions needs the second (MEDIATOOL_TRUSTED_KEYS).
+
+    Examples:
+
+        mediatool keys new --output /etc/mediatool
+    """
+    from secrets import token_bytes
+
+    from mediatool_assets.core.signing import SigningKey
+    from mediatool_assets.stores.user_files import SIGNING_KEY, TRUSTED_KEYS, write_pair
+
+    public = write_pair(output, SigningKey(token_bytes(32)))
+    secret, trusted = output / SIGNING_KEY, output / TRUSTED_KEYS
+    if json:
+        files = {"signing_key": str(secret), "trusted_keys": str(trusted)}
+        print_json({"id": public.id, "public_key": str(public), **files})
+        return
+    echo(str(public))
+    note(f"key {public.id} is in {secret}, which signs, and {trusted}, which verifies")
+
+
+@app.command()
+def checkpoint(
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Also write it to this file."),
+    ] = None,
+    post: Annotated[
+        bool, typer.Option("--post", help="Also post it to the channels of `mediatool alert`.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print the end of the chain of versions, to be kept where the bucket's owner cannot write.
+
+    Whoever controls the bucket can cut off the end of the chain, but cannot make it agree with a
+    checkpoint that was kept elsewhere.
+
+    Examples:
+
+        mediatool keys checkpoint --output checkpoint.txt
+        mediatool keys checkpoint --post
+        mediatool keys chain --since "$(cat checkpoint.txt)"
+    """
+    from mediatool_assets.alerts import messages
+    from mediatool_assets.alerts.command import posted
+    from mediatool_assets.versions.flow import newest
+
+    found = newest(_objects())
+    if output is not None:
+        output.write_text(f"{found}\n")
+    told, failed = (
+        posted(environment_settings(), partial(messages.checkpoint, str(found)))
+        if post
+        else ({}, None)
+    )
+    if json:
+        facts = {"checkpoint": str(found), "number": found.number, "digest": found.digest}
+        print_json({**facts, "posted": told})
+    else:
+        echo(str(found))
+    for name, what in told.items():
+        note(f"{name}: {what}")
+    if not found.number:
+        note(_BEFORE_FIRST)
+    if failed is not None:
+        raise failed
+
+
+@app.command()
+def chain(
+    since: Annotated[
+        str | None, typer.Option(metavar="CHECKPOINT", help="Compare the chain with this.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Verify the chain of versions: report metadata that was replaced, removed or inserted.
+
+    Sends two small requests for each version and reads no archive. Exit code 3 if there are
+    findings.
+
+    Examples:
+
+        mediatool keys chain
+        mediatool keys chain --since "$(cat checkpoint.txt)"
+    """
+    from mediatool_assets.core.authenticity import Checkpoint
+    from mediatool_assets.core.errors import NotAuthentic
+    from mediatool_assets.versions.flow import check
+
+    wanted = Checkpoint.parse(since) if since is not None else None
+    objects = _objects()
+    with working("reading the chain of versions"):
+        found = check(objects, wanted)
+    if json:
+        print_json({"checkpoint": str(found.newest), **_plain(found)})
+    else:
+        for finding in found.findings:
+            echo(finding)
+        echo(
+            f"{found.newest.number} entries: {found.versions} versions, {found.deleted} deleted; "
+            f"{found.unsigned} older, unsigned versions"
+        )
+    if not objects.signature_policy.keys:
+        note("MEDIATOOL_TRUSTED_KEYS is not set: no signature was compared")
+    if found.findings:
+        raise NotAuthentic(
+            f"{len(found.findings)} findings in the chain of versions; docs/how-to/signatures.md "
+            "says what each means"
+        )
+
+
+def _plain(found: "ChainReport") -> dict[str, object]:
+    return {
+        "versions": found.versions,
+        "deleted": found.deleted,
+        "unsigned": found.unsigned,
+        "findings": found.findings,
+    }
+
+
+def _objects() -> "S3Objects":
+    from mediatool_assets.stores.s3 import S3Objects
+
+    return S3Objects.of(environment_settings())

@@ -9,15 +9,14 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from mediatool_assets.alerts.assets import alert_sensor
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.dagster_internals import keep_key_sets
-from mediatool_assets.defs.alerts import alert_sensor
-from mediatool_assets.defs.dead_runs import dead_run_sensor
-from mediatool_assets.defs.lineage import lineage_sensors
-from mediatool_assets.defs.metrics import compare_job
-from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.resources import ServersResource, servers_of
-from mediatool_assets.defs.source_graph import source_definitions
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.defs import source_definitions
+from mediatool_assets.orchestration import Namespace, lineage_sensors
+from mediatool_assets.orchestration.resources import ServersResource, servers_of
+from mediatool_assets.orchestration.runs import dead_run_sensor
+from mediatool_assets.reports.assets import compare_job
 from mediatool_assets.stores.environment import shared_settings, sources
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from mediatool_assets.core.errors import BadSettings
 from mediatool_assets.dagster_internals import (
     ComputeLogManager,
     ConfigurableClass,
@@ -21,7 +22,6 @@ from mediatool_assets.dagster_internals import (
     DagsterStorage,
     LocalComputeLogManager,
 )
-from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.stores.environment import adopt_file
 
 _POSTGRES = ("USER", "PASSWORD", "HOST", "PORT", "DB")
@@ -44,7 +44,7 @@ class EnvironmentStorage(DagsterStorage, ConfigurableClass):
         adopt_file()
         if not os.environ.get("DAGSTER_PG_HOST"):
             return DagsterSqliteStorage.from_local(_local(config_value["directory"]), inst_data)
-        from mediatool_assets.instance_postgres import PostgresStorage  # noqa: PLC0415  # slow
+        from mediatool_assets.orchestration.instance import PostgresStorage  # noqa: PLC0415  # slow
 
         return PostgresStorage(postgres_url(os.environ), inst_data)
 
@@ -66,7 +66,7 @@ class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):
         bucket = os.environ.get("MEDIATOOL_S3_BUCKET")
         if not bucket:
             return LocalComputeLogManager(_local(config_value["directory"]), inst_data=inst_data)
-        from mediatool_assets.instance_logs import BucketLogs  # noqa: PLC0415  # slow
+        from mediatool_assets.orchestration.instance import BucketLogs  # noqa: PLC0415  # slow
 
         return BucketLogs(
             bucket,

@@ -16,36 +16,24 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mediatool_assets.cli import (
-    alerting,
-    benchmark,
-    bucket,
-    checking,
-    checking_integrity,
-    comparing,
-    configuring,
-    costing,
-    initializing,
-    marking,
-    modelling,
-    monitoring,
-    pruning,
-    querying,
-    reporting,
-    restoring,
-    runs,
-    sanitizing,
-    servers,
-    signing,
-    source,
-    verifying,
-    versions,
-)
-from mediatool_assets.cli.output import echo
-from mediatool_assets.cli.progress import clear_progress_line
-from mediatool_assets.cli.session import SESSION, everywhere
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.urls import without_passwords
+from mediatool_assets import check, configure
+from mediatool_assets.alerts import command as alerting
+from mediatool_assets.bucket import command as bucket
+from mediatool_assets.cli import SESSION, clear_progress_line, echo, everywhere
+from mediatool_assets.compare import command as comparing
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.core.texts import without_passwords
+from mediatool_assets.demo import command as benchmark
+from mediatool_assets.export import command as runs
+from mediatool_assets.infer import command as modelling
+from mediatool_assets.integrity import command as checking_integrity
+from mediatool_assets.prune import command as pruning
+from mediatool_assets.query import command as querying
+from mediatool_assets.reports import command as reporting
+from mediatool_assets.restore import command as restoring
+from mediatool_assets.sanitize import command as sanitizing
+from mediatool_assets.verify import command as verifying
+from mediatool_assets.versions import command as marking
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, which differs from the codes of errors
 _INTERRUPTED = 130  # exit code of typer for Ctrl-C, as in shells
@@ -57,12 +45,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "First steps": (source.demo, source.dev),
-    "Your own servers": (initializing.init, checking.check, configuring.settings),
-    "Local servers": (servers.up, servers.down, servers.status),
-    "Demo data": (source.seed,),
+    "First steps": (benchmark.demo, benchmark.dev),
+    "Your own servers": (configure.init, check.check, configure.settings),
+    "Local servers": (benchmark.up, benchmark.down, benchmark.status),
+    "Demo data": (benchmark.seed,),
     "Make versions": (runs.export,),
-    "Versions": (versions.versions, versions.latest, versions.show, versions.fetch),
+    "Versions": (marking.versions, marking.latest, marking.show, marking.fetch),
     "Promote, keep and delete versions": (
         marking.promote,
         marking.rollback,
@@ -75,8 +63,8 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Queries": (querying.sql, querying.history),
     "Restore and verify": (restoring.restore, verifying.verify, checking_integrity.integrity),
     "Masked copies": (sanitizing.sanitize,),
-    "Monitoring": (alerting.alert, monitoring.metrics),
-    "Costs": (costing.costs,),
+    "Monitoring": (alerting.alert, alerting.metrics),
+    "Costs": (bucket.costs,),
     "Benchmark": (benchmark.bench,),
 }
 COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
@@ -87,8 +75,8 @@ for panel, commands in _PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.add_typer(modelling.app, name="model", rich_help_panel="Model")
 app.add_typer(bucket.app, name="bucket", rich_help_panel="Bucket")
-app.add_typer(signing.app, name="keys", rich_help_panel="Signatures")
-for each in (app, modelling.app, bucket.app, signing.app):
+app.add_typer(configure.app, name="keys", rich_help_panel="Signatures")
+for each in (app, modelling.app, bucket.app, configure.app):
     everywhere(each)
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.archive import spool as spools
+from mediatool_assets.archive import writer as spools
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.archive.spool import Spooled, spool_documents, spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.manifest import Member
-from mediatool_assets.domain.version import Version
+from mediatool_assets.archive.writer import ArchiveWriter, Spooled, spool_documents, spool_rows
+from mediatool_assets.core.manifest import Member
+from mediatool_assets.core.version import Version
 
 
 def altered(archive: ArchiveReader, name: str, old: bytes, new: bytes, path: Path) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.native.library import codec
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.native import codec
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.twins import DirectoryObjects
 
 

@@ -3,10 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect, declared_documents
-from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
-from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.lifecycle import Document
+from mediatool_assets.core.bucket import Declaration, Document
+from mediatool_assets.core.bucket_policies import (
+    ASPECTS,
+    Aspect,
+    LiveAspect,
+    LoggingTrails,
+    declared_documents,
+)
 
 RECORDED = LoggingTrails(
     (

@@ -9,17 +9,16 @@ from typing import Any
 
 import msgspec
 
-from mediatool_assets.archive.gzip_members import FOOTER_BYTES, compress, footer, parse_footer
+from mediatool_assets.archive import FOOTER_BYTES, compress, footer, parse_footer
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
-from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.manifest import Exclusion, Manifest
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare import compare
-from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.compare.flow import compare
+from mediatool_assets.compare.row_digests import Masking
+from mediatool_assets.core.comparison import Comparison
+from mediatool_assets.core.manifest import Exclusion, Manifest
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.raw_archives import raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects
 

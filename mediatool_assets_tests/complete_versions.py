@@ -5,11 +5,10 @@ from typing import Any
 
 import msgspec
 
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import archives
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import Version, metadata_key
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import raw_archive, table
 
@@ -28,7 +27,7 @@ def complete(objects: ObjectStore, version: str, tables: Mapping[Table, Rows]) -
 
 def publish_metadata(objects: ObjectStore, version: Version) -> None:
     """Metadata that says what the raw archive holds."""
-    manifest = archives.reader(objects, "raw", version).manifest
+    manifest = catalog.reader(objects, "raw", version).manifest
     rows = {name: member.rows for name, member in manifest.tables().items()}
     found = example(str(version))
     raw = msgspec.structs.replace(found.exports.raw, rows=rows, record_count=sum(rows.values()))

@@ -20,13 +20,13 @@ from psycopg import sql
 from xdist.remote import Producer  # type: ignore[import-untyped]  # xdist has no types
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # as above
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack, down, up
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.local_stack import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.postgres_servers import (
     CHOSEN,
     LOCAL_MAJOR,

@@ -1,7 +1,6 @@
 """The names of databases in the storage description, which are the settings' defaults."""
 
-from mediatool_assets.domain.keys import AS_DESCRIBED
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.version import AS_DESCRIBED, Version
 
 
 def mongodb_database(version: Version) -> str:

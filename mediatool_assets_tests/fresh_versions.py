@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.version import Version
 
 _SECONDS = count()
 

@@ -15,11 +15,10 @@ from typing import Any
 import bson
 import msgspec
 
-from mediatool_assets.archive.gzip_members import compress, footer
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import FORMAT, Block, digest_of
-from mediatool_assets.domain.member_names import bson_member, metadata_member
-from mediatool_assets.domain.schema import ForeignKey, Schema
+from mediatool_assets.archive import compress, footer
+from mediatool_assets.core.manifest import FORMAT, Block, Fingerprint, digest_of
+from mediatool_assets.core.schema import ForeignKey, Schema
+from mediatool_assets.core.version import bson_member, metadata_member
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.raw_archives import VERSION, table
 

@@ -5,27 +5,27 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mediatool_assets.domain.ddl import script, tree
-from mediatool_assets.domain.ddl.tree import BadStatement
-from mediatool_assets.domain.integrity import Integrity
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.infer import ArchivedTables, Inferred, infer
-from mediatool_assets.flows.integrity import integrity
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Source, Stores
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.version_databases import Restored
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core import ddl as script
+from mediatool_assets.core.authenticity import Verdict
+from mediatool_assets.core.ddl import BadStatement
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.metadata import Metadata
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.resolution import resolve
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.infer.flow import ArchivedTables, Inferred, infer
+from mediatool_assets.integrity.flow import integrity
+from mediatool_assets.integrity.plan import Integrity
+from mediatool_assets.restore.flow import restore_postgres
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.ports import Source, Stores
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import Restored
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.both_codecs import transform_by_both
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -83,7 +83,7 @@ def travel(source: Source, servers: Servers, version: Version, folder: Path) -> 
     scratch.mkdir()
     documents, target, pool = servers.documents, servers.target, servers.pool
     raw = export(source, objects, pool, version).manifest
-    archive = archives.reader(objects, "raw", version)
+    archive = catalog.reader(objects, "raw", version)
     path = folder / "model.yaml"
     inferred = infer(ArchivedTables(archive), pool)
     path.write_text(inferred.model, "utf-8")
@@ -107,6 +107,6 @@ def _unprinted(ddl: str) -> Iterator[str]:
     for entry in script.entries(ddl):
         for statement in entry.statements:
             try:
-                tree.deparse(tree.parse(statement))
+                script.deparse(script.parse(statement))
             except BadStatement as error:
                 yield f"{entry}: {error}"

@@ -8,7 +8,7 @@ from functools import cache
 from jsonschema import Draft202012Validator
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets_tests.documents import ROOT
 
 _SCHEMAS = {

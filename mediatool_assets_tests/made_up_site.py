@@ -5,25 +5,21 @@ from pathlib import Path
 
 import msgspec
 
-from mediatool_assets.domain.bucket.drift import PostureRecord
-from mediatool_assets.domain.bucket.posture import Control
-from mediatool_assets.domain.costs.report import costs
-from mediatool_assets.domain.integrity import Defect, Integrity, Line
-from mediatool_assets.domain.keys import SANITIZED_PREFIX, Report, report_key
-from mediatool_assets.domain.metrics import ChartPoint
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.outcome import Figure
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX
-from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
-from mediatool_assets.flows.costs.report import COSTS_PREFIX, render
-from mediatool_assets.flows.metrics import ReportTools, daily_metrics
-from mediatool_assets.flows.metrics.report import compared, written
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import storage
-from mediatool_assets.flows.sanitize import report as sanitizing
-from mediatool_assets.flows.sanitize.proof import Proof
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets import pages as storage
+from mediatool_assets.bucket.cost_report import COSTS_PREFIX, costs, render
+from mediatool_assets.bucket.flow import POSTURE_PREFIX, SHIPPED_PRICES, read_prices
+from mediatool_assets.bucket.rules import Control, PostureRecord
+from mediatool_assets.core.metrics import ChartPoint
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.outcomes import Figure
+from mediatool_assets.core.version import SANITIZED_PREFIX, Report, Version, report_key
+from mediatool_assets.integrity.plan import Defect, Integrity, Line
+from mediatool_assets.reports.flow import ReportTools, daily_metrics
+from mediatool_assets.reports.report import compared, written
+from mediatool_assets.sanitize import report as sanitizing
+from mediatool_assets.sanitize.proof import Proof
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.made_up_year import year
 from mediatool_assets_tests.raw_archives import table

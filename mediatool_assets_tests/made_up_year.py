@@ -3,17 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.domain.bucket.lifecycle import configuration
-from mediatool_assets.domain.bucket.reading import read
-from mediatool_assets.domain.costs.inventory import (
-    ActiveRules,
-    ArchiveSizes,
-    BilledInventory,
-    StoredItem,
-)
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.bucket import LIFECYCLE, configuration, read
+from mediatool_assets.core.inventory import ActiveRules, ArchiveSizes, BilledInventory, StoredItem
+from mediatool_assets.core.version import Version, archive_key, metadata_key
 
 TAKEN = datetime(2026, 6, 30, 12, tzinfo=UTC)
 DAYS = 365

@@ -1,7 +1,6 @@
 """The metadata of the storage description's example."""
 
-from mediatool_assets.domain.keys import Kind, archive_key
-from mediatool_assets.domain.metadata import (
+from mediatool_assets.core.metadata import (
     Databases,
     DumpExport,
     Exports,
@@ -10,7 +9,7 @@ from mediatool_assets.domain.metadata import (
     RecordedSource,
     TransformedExport,
 )
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.version import Kind, Version, archive_key
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 
 

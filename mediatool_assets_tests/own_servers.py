@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from mediatool_assets.stores.local import mongo_server, s3_server
+from mediatool_assets.stores import local_servers
 from mediatool_assets_tests.server_folders import server_folder
 
 KEYS = {"AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "own-secret"}
@@ -33,7 +33,7 @@ def plain_mongod() -> Iterator[str]:
     """The URL of a mongod with its default settings: no users."""
     with server_folder() as folder:
         [port] = free_ports(1)
-        command = [str(mongo_server.binary()), "--dbpath", ".", "--port", str(port)]
+        command = [str(local_servers.mongod_binary()), "--dbpath", ".", "--port", str(port)]
         url = f"mongodb://127.0.0.1:{port}"
 
         def answers() -> None:
@@ -50,7 +50,7 @@ def plain_seaweedfs() -> Iterator[str]:
     with server_folder() as folder:
         names = ("master", "volume", "filer", "s3")
         ports = free_ports(2 * len(names))
-        command = [str(s3_server.binary()), "server", "-dir=.", "-ip=127.0.0.1", "-s3"]
+        command = [str(local_servers.s3_binary()), "server", "-dir=.", "-ip=127.0.0.1", "-s3"]
         for name, port, grpc in zip(names, ports[::2], ports[1::2], strict=True):
             command += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc}"]
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=0"]

@@ -12,14 +12,12 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions.archives import publish
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.versions.catalog import publish
 from mediatool_assets_tests.compared import with_manifest
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -15,8 +15,8 @@ from types import MappingProxyType
 
 import psycopg
 
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.local import postgres_server
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores import local_servers
 
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian's packages put each major version; ``scripts/test-servers.sh`` installs them."""
@@ -89,7 +89,7 @@ def debian_programs(major: int) -> Path:
 
 def packaged_programs(install: str) -> Path:
     """The folder of programs of an installation in the local server's package."""
-    return postgres_server.binaries().parents[1] / install / "bin"
+    return local_servers.postgres_binaries().parents[1] / install / "bin"
 
 
 @contextmanager

@@ -8,14 +8,13 @@ from typing import Any
 
 import bson
 
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.manifest import Exclusion, Manifest
-from mediatool_assets.domain.schema import Column, Schema, Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.manifest import Exclusion, Manifest
+from mediatool_assets.core.schema import Column, Schema, Table
+from mediatool_assets.core.version import Version
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
 
 VERSION = Version.parse("20250621-143000")
 
@@ -78,7 +77,7 @@ def raw_archive(
             )
         )
 
-    return archives.publish(objects, "raw", version, write)
+    return catalog.publish(objects, "raw", version, write)
 
 
 def _line(row: Mapping[str, Any] | bytes) -> bytes:
@@ -91,7 +90,7 @@ def documents(
     objects: ObjectStore, collection: str, version: Version = VERSION
 ) -> list[dict[str, Any]]:
     """The documents of a transformed collection, in their order."""
-    reader = archives.reader(objects, "transformed", version)
+    reader = catalog.reader(objects, "transformed", version)
     member = reader.manifest.collections()[collection]
     return [
         document

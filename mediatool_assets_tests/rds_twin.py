@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores.rds import RdsInstance
 from mediatool_assets_tests.moto_server import moto_server
 

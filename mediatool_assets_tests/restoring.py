@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from mediatool_assets.domain.copy_text import copied_columns, line_writer
-from mediatool_assets.domain.schema import Table
+from mediatool_assets.core.rows import copied_columns, line_writer
+from mediatool_assets.core.schema import Table
 
 
 def restore_rows(

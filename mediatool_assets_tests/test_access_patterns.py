@@ -11,11 +11,16 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, archive_key, metadata_key
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import marks
-from mediatool_assets.flows.versions.registry import keep_newest_last, register
+from mediatool_assets.core.version import (
+    MARKS_KEY,
+    REGISTRY_KEY,
+    Version,
+    archive_key,
+    metadata_key,
+)
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import keep_newest_last, register
 from mediatool_assets_tests.documents import ROOT, blocks
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import raw_archive, table
@@ -44,7 +49,7 @@ def shell(objects: S3Objects, tmp_path: Path) -> Shell:
         keep_newest_last(objects)
         register(objects)
     raw_archive(objects, {USERS: [ADA]}, version=FAILED)
-    marks.change(objects, lambda found: found.annotated(NEW, "before the migration"))
+    catalog.change(objects, lambda found: found.annotated(NEW, "before the migration"))
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

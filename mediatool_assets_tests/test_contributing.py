@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
 from mediatool_assets_tests.documents import ROOT
 
 _NAMED = re.compile(r"`((?:mediatool_assets(?:_tests)?|docs)/[\w./-]+|[\w-]+\.(?:md|toml|txt))`")

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.cli.main import app
-from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.version import Version
+from mediatool_assets.main import app
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.documents import PAGES, ROOT, Fenced, blocks
 

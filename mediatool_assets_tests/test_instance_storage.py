@@ -12,13 +12,12 @@ import dagster as dg
 import psycopg
 import pytest
 
-from mediatool_assets import instance_postgres
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.shipped_files import DAGSTER_YAML
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.instance_postgres import EventLog
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.core.texts import DAGSTER_YAML, Url
 from mediatool_assets.instance_storage import postgres_url
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.orchestration import instance as instance_postgres
+from mediatool_assets.orchestration.instance import EventLog
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 
 

@@ -13,13 +13,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mediatool_assets.cli import demonstration
-from mediatool_assets.cli.demonstration import Demonstration
-from mediatool_assets.cli.summary import VersionMade
 from mediatool_assets.definitions import defs
-from mediatool_assets.defs.parquet import Parquet
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.demo import demonstration
+from mediatool_assets.demo.demonstration import Demonstration
+from mediatool_assets.export.command import VersionMade
+from mediatool_assets.orchestration.io_managers import Parquet
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.documents import ROOT, Fenced, blocks
 
 README = ROOT / "README.md"
@@ -119,7 +119,7 @@ def test_the_demo_prints_what_the_readme_shows() -> None:
 def test_the_servers_are_shown_as_the_readme_shows_them(stack: Stack) -> None:
     """The block of ``mediatool up`` is what the program prints of running servers."""
     printed = subprocess.run(
-        [sys.executable, "-m", "mediatool_assets.cli.main", "up"],
+        [sys.executable, "-m", "mediatool_assets.main", "up"],
         capture_output=True,
         text=True,
         check=True,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mediatool_assets.cli.main import DEFECT
-from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.main import DEFECT
 from mediatool_assets_tests.documents import ROOT
 from mediatool_assets_tests.json_schemas import faults_of
 from mediatool_assets_tests.metadata_examples import example

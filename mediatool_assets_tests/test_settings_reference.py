@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mediatool_assets.domain.settings import DECLARED
-from mediatool_assets.domain.settings.parsers import variable
+from mediatool_assets.core.setting_values import variable
+from mediatool_assets.core.settings import DECLARED
 from mediatool_assets_tests.documents import ROOT
 from scripts.settings_reference import PAGE, page
 

@@ -7,13 +7,11 @@ from pathlib import Path
 import bson
 from bson import json_util
 
-from mediatool_assets.archive.spool import spool_documents
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.member_names import bson_member, metadata_member
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions.archives import StoredArchive, publish
+from mediatool_assets.archive.writer import ArchiveWriter, spool_documents
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.version import Version, bson_member, metadata_member
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions.catalog import StoredArchive, publish
 from mediatool_assets_tests.database_names import mongodb_database
 
 ID_INDEX = {"v": 2, "key": {"_id": 1}, "name": "_id_"}

@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from mediatool_assets.archive.spool import BlockRun
-from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused
-from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
-from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.archive.writer import BlockRun
+from mediatool_assets.core.authenticity import ACCEPT_ALL, SignaturePolicy
+from mediatool_assets.core.errors import AlreadyExists, BadArchive, NotFound, Refused
+from mediatool_assets.core.version import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames, ObjectInfo
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mediatool_assets.defs.alerts import alert_sensor
+from mediatool_assets.alerts.assets import alert_sensor
 
 
 class Watch:

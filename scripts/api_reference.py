@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 import mediatool_assets
-from mediatool_assets.flows.query import handles
+from mediatool_assets.query import handles
 
 PAGE = Path(__file__).parents[1] / "docs/reference/python-api.md"
 

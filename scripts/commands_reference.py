@@ -1,4 +1,4 @@
-"""Writes docs/reference/commands.md from the commands of mediatool_assets/cli/main.py.
+"""Writes docs/reference/commands.md from the commands of mediatool_assets/main.py.
 
 make reference
 """
@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from mediatool_assets.cli.main import app
+from mediatool_assets.main import app
 
 PAGE = Path(__file__).parents[1] / "docs/reference/commands.md"
 

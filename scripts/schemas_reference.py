@@ -12,21 +12,18 @@ from typing import Any
 import msgspec
 from msgspec import _json_schema
 
-from mediatool_assets.domain.bucket.drift import PostureRecord
-from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.costs.report import Costs
-from mediatool_assets.domain.integrity import Integrity
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.marks import Marks
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.metrics import DailyMetrics
-from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.restore_record import RestoreRecord
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.flows.metrics.report import NoComparison
-from mediatool_assets.flows.sanitize.report import Report
-from mediatool_assets.flows.site.pages import SiteIndex
+from mediatool_assets.bucket.cost_report import Costs
+from mediatool_assets.bucket.rules import PostureRecord
+from mediatool_assets.core.authenticity import Verdict
+from mediatool_assets.core.comparison import Comparison
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.metadata import Marks, Metadata, RegistryEntry, RestoreRecord
+from mediatool_assets.core.metrics import DailyMetrics
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.integrity.plan import Integrity
+from mediatool_assets.reports.report import NoComparison
+from mediatool_assets.reports.site import SiteIndex
+from mediatool_assets.sanitize.report import Report
 
 # a default that is a msgspec.Raw (of Defect) needs a hook, which schema_components does not take
 setattr(  # noqa: B010  # a plain assignment is no export for mypy

@@ -6,8 +6,8 @@ make reference
 from dataclasses import fields
 from pathlib import Path
 
-from mediatool_assets.domain.settings import DECLARED, Settings
-from mediatool_assets.domain.settings.parsers import variable
+from mediatool_assets.core.setting_values import variable
+from mediatool_assets.core.settings import DECLARED, Settings
 
 PAGE = Path(__file__).parents[1] / "docs/reference/settings.md"
 

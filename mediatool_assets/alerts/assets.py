@@ -1,32 +1,60 @@
-"""The problems and successes of one ended run: its steps, checks and warnings.
+"""The alert sensor: posts new problems to the channels twice a minute.
+
+The sensor's state is its cursor: how far it has read, what it has posted and when, which alerts are
+waiting, and which problems are not resolved. It is not an object in the bucket, so that it is
+available when the bucket is not. Dagster writes it with the tick, after the posts, and keeps it
+over restarts. A process that is killed in between posts twice rather than not at all.
+
+The problems and successes of one ended run: its steps, checks and warnings.
 
 Texts from the log are filtered by ``domain.alerts.without_private_data``. Messages of errors that
 may quote a row are not used.
+
+Reads new events of Dagster's instance for alerts: ended runs, checks, freshness.
+
+Runs are read by their update time. Each tick also reads the last few minutes again, since another
+host's clock may be slow. Runs that were already read are recognized by their id.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import msgspec
 
-from mediatool_assets.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
-from mediatool_assets.defs.failures import REFUSED_TAG
-from mediatool_assets.defs.layers import METADATA, is_on_time, shown
-from mediatool_assets.defs.namespace import PLAIN, Namespace
-from mediatool_assets.defs.reports import report_asset
-from mediatool_assets.defs.runs import VERSION_TAG
-from mediatool_assets.domain.alerts import (
+from mediatool_assets.alerts.messages import (
+    Channel,
     Kind,
     Observations,
+    OpenProblems,
     Problem,
     Success,
     without_private_data,
     wording,
 )
-from mediatool_assets.domain.keys import REPORTS
+from mediatool_assets.core.errors import Misuse, Unreachable
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import quantity
+from mediatool_assets.core.version import REPORTS
+from mediatool_assets.dagster_internals import (
+    AUTO_RETRY_RUN_ID_TAG,
+    RUNLESS_RUN_ID,
+    WILL_RETRY_TAG,
+    AssetCheckExecutionRecord,
+    FreshnessState,
+    PartitionKeyFilter,
+)
+from mediatool_assets.orchestration import METADATA, PLAIN, Namespace, is_on_time, shown
+from mediatool_assets.orchestration.io_managers import report_asset
+from mediatool_assets.orchestration.runs import REFUSED_TAG, VERSION_TAG
+from mediatool_assets.stores.environment import shared_settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.alerts.messages import AlertChannel
 
 _PAGE = 1000  # events
 _FIGURES = 8
@@ -227,3 +255,231 @@ def _reason(failure: dg.DagsterEvent) -> tuple[str, str]:
         error = error.cause
     name = error.cls_name if error is not None and error.cls_name else "error"
     return name, f"{name}; the run's log has its message"
+
+
+_RUNS = 50  # per tick; a backfill of a year is reported within a few minutes
+_FOUND = 100  # results of one day's check; each run of the day adds one
+_BACK = timedelta(minutes=5)
+_RETRY = timedelta(minutes=5)  # Dagster begins a retry within seconds, or never
+_SETTLED = timedelta(minutes=2)  # Dagster judges all assets within a minute: one alert, not many
+_ENDED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
+
+FRESHNESS = "freshness"
+
+
+class EventPosition(msgspec.Struct):
+    """How far the instance was read.
+
+    ``seen`` maps run ids to times, ``judged`` is the last evaluation of the day's check.
+    """
+
+    began: datetime
+    until: datetime
+    seen: dict[str, datetime] = {}
+    judged: int = 0
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedInstance:
+    """Dagster's instance and the watched definitions, read at ``now``."""
+
+    instance: dg.DagsterInstance
+    repository: dg.RepositoryDefinition
+    now: datetime
+
+    def news(self, position: EventPosition) -> Iterator[Observations]:
+        """Yield what is new since the position, and advance the position."""
+        yield from self._runs(position)
+        yield from self._freshness(position)
+
+    def _runs(self, position: EventPosition) -> Iterator[Observations]:
+        filters = dg.RunsFilter(statuses=_ENDED, updated_after=position.until - _BACK)
+        records = self.instance.get_run_records(
+            filters, order_by="update_timestamp", ascending=True
+        )
+        ours = set(self.repository.job_names)
+        first = max(position.began, position.until - _BACK).timestamp()  # a tag changes a run too
+        new = [
+            EndedRun(self.instance, record)
+            for record in records
+            if record.dagster_run.job_name in ours
+            and record.dagster_run.run_id not in position.seen
+            and (record.end_time or 0) >= first
+        ]
+        still = (self.now - _RETRY).timestamp()
+        wait = [run for run in new if run.may_be_retried and (run.record.end_time or 0) > still]
+        read = [run for run in new if run not in wait][:_RUNS]
+        for run in read:
+            position.seen[run.record.dagster_run.run_id] = run.record.update_timestamp
+            yield run.news()
+        if read:
+            position.until = max(position.until, read[-1].record.update_timestamp)
+        if wait:  # they are read again at the next tick
+            position.until = min(position.until, wait[0].record.update_timestamp)
+        for name in [n for n, at in position.seen.items() if at < position.until - 2 * _BACK]:
+            del position.seen[name]
+
+    def _freshness(self, position: EventPosition) -> Iterator[Observations]:
+        """Report assets that are late by Dagster's policies, and a day with no version by 03:00."""
+        keys = [
+            key
+            for key, made in self.repository.assets_defs_by_key.items()
+            if made.get_asset_spec(key).freshness_policy is not None
+        ]
+        states = self.instance.get_freshness_state_records(keys)
+        signs = [state.updated_at for state in states.values()]
+        checks = list(self._on_time())
+        signs += [datetime.fromtimestamp(check.create_timestamp, UTC) for check in checks]
+        if signs and max(signs) > self.now - _SETTLED:
+            return
+        failed = FreshnessState.FAIL
+        late = [k for k in keys if k in states and states[k].freshness_state is failed]
+        problems = [] if position.late else _late(keys, late, self.now)
+        well = [] if late else [Success("freshness", FRESHNESS, None, self.now)]
+        position.late = bool(late)
+        for check in checks:
+            if check.id <= (position.judged):
+                continue
+            made = datetime.fromtimestamp(check.create_timestamp, UTC)
+            began = position.began.replace(microsecond=0)  # SQLite keeps whole seconds
+            if made >= began and check.evaluation is not None:
+                found = checked(check.evaluation, check.partition, made, made)
+                problems += [found] if isinstance(found, Problem) else []
+                well += [found] if isinstance(found, Success) else []
+        position.judged = max([position.judged, *(check.id for check in checks)])
+        day = self.now.date().isoformat()
+        yield Observations(self.now, tuple(problems), tuple(well), partition=day)
+
+    def _on_time(self) -> Iterator[AssetCheckExecutionRecord]:
+        """The sensors' last results of the day's checks, one of each source.
+
+        Results from runs are read with the runs.
+        """
+        today = PartitionKeyFilter(key=self.now.date().isoformat())
+        for key in filter(is_on_time, self.repository.asset_graph.asset_check_keys):
+            found = self.instance.event_log_storage.get_asset_check_execution_history(
+                key, _FOUND, partition_filter=today
+            )
+            yield from [record for record in found if record.run_id == RUNLESS_RUN_ID][:1]
+
+
+def _late(keys: Sequence[dg.AssetKey], late: Sequence[dg.AssetKey], now: datetime) -> list[Problem]:
+    """Combine all late assets into one problem, counted by the first part of their keys."""
+    if not late:
+        return []
+    everything = Counter(key.path[0] for key in keys)
+    counts = sorted(Counter(key.path[0] for key in late).items())
+    figures: dict[str, int | float] = {
+        f"{layer} (of {everything[layer]})": count for layer, count in counts
+    }
+    reason = f"{len(late)} of {len(keys)} assets were not made in time"
+    return [Problem("freshness", FRESHNESS, reason, figures=figures, began=now)]
+
+
+_SECONDS = 10.0  # limit for one channel's posts; a tick has 60 in all; the rest waits
+
+
+class AlertCursor(msgspec.Struct):
+    """The sensor's cursor."""
+
+    position: EventPosition
+    open: OpenProblems
+    channels: dict[str, Channel] = {}
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Posts problems to the configured alert channels. Starts no run.",
+)
+def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Read new events, post alerts that are due, and report in the tick what was not posted."""
+    from mediatool_assets.alerts.messages import channels  # noqa: PLC0415  # slow
+
+    settings, now = shared_settings(), datetime.now(UTC)
+    repository = context.repository_def
+    if repository is None:
+        raise Misuse("the sensor was given no definitions; evaluate it with repository_def")
+    memory = _remembered(context.cursor, now)
+    told = tick(
+        memory, WatchedInstance(context.instance, repository, now), settings, channels(settings)
+    )
+    cursor = msgspec.json.encode(memory).decode()
+    return dg.SensorResult(skip_reason=dg.SkipReason(told), cursor=cursor)
+
+
+def _remembered(cursor: str | None, now: datetime) -> AlertCursor:
+    """The state of the last tick. The first tick begins now: earlier events are not reported."""
+    if cursor is None:
+        return AlertCursor(EventPosition(now, now), OpenProblems())
+    return msgspec.json.decode(cursor, type=AlertCursor)
+
+
+def tick(
+    memory: AlertCursor,
+    instance: WatchedInstance,
+    settings: Settings,
+    posted_to: "Iterable[AlertChannel]",
+) -> str:
+    """Do the work of one tick on ``memory``; returns a summary."""
+    alerts = [
+        alert
+        for news in instance.news(memory.position)
+        for alert in memory.open.learn(_linked(news, settings))
+    ]
+    window = timedelta(hours=settings.alert_window_hours)
+    told = []
+    for channel in posted_to:
+        kept = memory.channels.setdefault(channel.name, Channel())
+        for alert in alerts:
+            kept.take(alert)
+        told.append(f"{channel.name}: {_post(channel, kept, instance.now, window)}")
+        kept.forget(instance.now, window)
+    if told and settings.dagster_url is None:
+        told.append("MEDIATOOL_DAGSTER_URL is not set: alerts have no links to the UI")
+    return "; ".join(told) or f"{quantity(len(alerts), 'alert')}; no channel is configured"
+
+
+def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedelta) -> str:
+    """Post the alerts that are due; one that fails is kept and retried at the next tick."""
+    posted, problems, end = 0, [], time.monotonic() + _SECONDS
+    for alert in list(kept.due(now, window)):
+        if time.monotonic() > end:
+            break
+        try:
+            channel.post(alert)
+        except Misuse as error:
+            problems.append(str(error))
+        except Unreachable as error:
+            problems.append(str(error))
+            break  # the other alerts would time out too
+        else:
+            kept.posted(alert, now)
+            posted += 1
+    left = sum(1 for _ in kept.due(now, window))
+    told = f"{posted} posted, {left} waiting"
+    return f"{told}: {problems[0]}" if problems else told
+
+
+def _linked(news: Observations, settings: Settings) -> Observations:
+    """Add links to Dagster's UI, if its URL is known."""
+    return msgspec.structs.replace(news, links=ui_links(settings, news) | news.links)
+
+
+def ui_links(settings: Settings, news: Observations) -> dict[str, str]:
+    """URLs in Dagster's UI of the run, and of the first asset with a problem."""
+    if settings.dagster_url is None:
+        return {}
+    base = settings.dagster_url.rstrip("/")
+    links = {"run": f"{base}/runs/{news.run_id}"} if news.run_id else {}
+    asset = next((p.asset for p in news.problems if p.asset is not None), None)
+    if asset is not None:
+        partition = f"&partition={news.partition}" if news.partition else ""
+        name = shown(dg.AssetKey.from_user_string(asset))
+        links[name] = f"{base}/assets/{asset}?view=checks{partition}"
+    return links or {"Dagster": base}

@@ -1,18 +1,24 @@
-"""``alert``: shows and tests the alert channels."""
+"""``alert``: shows and tests the alert channels.
 
+``metrics``: figures for Prometheus, read from the bucket and from Dagster's instance.
+"""
+
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json
-from mediatool_assets.domain.errors import BadSettings, MediatoolError
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.cli import Json, echo, print_json
+from mediatool_assets.core.errors import BadSettings, MediatoolError
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores.environment import shared_settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.alerts import Alert
+    from mediatool_assets.alerts.messages import Alert
 
 
 def alert(
@@ -32,7 +38,7 @@ def alert(
         mediatool alert
         mediatool alert --test
     """
-    from mediatool_assets.domain.alerts import sample_alert
+    from mediatool_assets.alerts.messages import sample_alert
 
     settings = shared_settings()
     told, failed = posted(settings, sample_alert if test else None)
@@ -52,7 +58,7 @@ def posted(
 
     Every channel is tried. Raises BadSettings if none is configured.
     """
-    from mediatool_assets.stores.alert_channels import channels
+    from mediatool_assets.alerts.messages import channels
 
     found = channels(settings)
     if not found:
@@ -74,3 +80,42 @@ def posted(
         except MediatoolError as error:
             told[channel.name], failed = str(error), error
     return told, failed
+
+
+def metrics(
+    port: Annotated[int, typer.Option(help="The port.")] = 9464,
+    host: Annotated[
+        str,
+        typer.Option(help="The address to listen on; 0.0.0.0 for all addresses of this machine."),
+    ] = "127.0.0.1",
+    once: Annotated[bool, typer.Option("--once", help="Print the metrics and exit.")] = False,
+) -> None:
+    """Serve metrics for Prometheus at /metrics until it is interrupted.
+
+    The metrics are age, verdict, rows, bytes and duration of the newest version, restore drills,
+    waiting alerts, and the last heartbeat of Dagster's daemon. Run it beside the daemon, with the
+    same DAGSTER_HOME and settings. deploy/prometheus/alerts.yml has alert rules.
+
+    Examples:
+
+        mediatool metrics
+        mediatool metrics --once
+    """
+    from mediatool_assets.cli.child_process import tethered
+    from mediatool_assets.cli.launch import stop
+    from mediatool_assets.stores.environment import home, settings
+    from mediatool_assets.stores.user_files import private_directory
+
+    settings()
+    folder = home() / "dagster"
+    for each in (folder.parent, folder):
+        private_directory(each)
+    command = [sys.executable, "-m", "mediatool_assets.alerts.exporter"]
+    where = ["-", "0"] if once else [host, str(port)]
+    environment = {"DAGSTER_HOME": str(folder), **os.environ}
+    process = subprocess.Popen(tethered([*command, *where]), env=environment, process_group=0)
+    try:
+        code = process.wait()
+    finally:
+        stop(process)
+    raise typer.Exit(code)

@@ -1,6 +1,6 @@
 """Metrics for Prometheus: the newest version, restore drills, waiting alerts, the daemon.
 
-``python -m mediatool_assets.defs.metrics_exporter HOST PORT`` serves them; with ``-`` as the host
+``python -m mediatool_assets.alerts.exporter HOST PORT`` serves them; with ``-`` as the host
 they are printed once. Every scrape reads the bucket and Dagster's instance, and nothing else: a few
 small objects. If the bucket does not answer, ``mediatool_bucket_up`` is 0 and the metrics of
 versions are absent.
@@ -18,17 +18,16 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mediatool_assets.alerts.assets import AlertCursor
+from mediatool_assets.core.errors import MediatoolError, NotFound
+from mediatool_assets.core.metadata import Metadata
+from mediatool_assets.core.outcomes import Outcome
 from mediatool_assets.dagster_internals import InstigatorType, SensorInstigatorData
-from mediatool_assets.defs.alerts import AlertCursor
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.errors import MediatoolError, NotFound
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.outcome import Outcome
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.drill import SCRATCH
-from mediatool_assets.flows.restore.records import newest_records
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.verdicts import standing_verdict
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.restore.flow import SCRATCH
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import newest_records, standing_verdict
 
 
 def gauge(name: str, says: str, value: float, **labels: str) -> GaugeMetricFamily:

@@ -1,33 +1,40 @@
-"""Reads an archive by range: its manifest first, then only the requested blocks."""
+"""Reads an archive by range: its manifest first, then only the requested blocks.
+
+Reads all bytes of an archive in order, ahead of their use, and computes their SHA-256.
+
+Groups blocks by size into the work of one worker or the range of one request.
+"""
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from ctypes import c_uint64
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 
-from mediatool_assets.archive.gzip_members import FOOTER_BYTES, decompress, parse_footer
-from mediatool_assets.archive.layout import (
+from mediatool_assets.archive import (
+    FOOTER_BYTES,
     LARGEST_MANIFEST,
     LocatedManifest,
     check_gaps,
     check_index,
+    decompress,
+    parse_footer,
     small_ranges,
 )
-from mediatool_assets.domain import manifest as manifests
-from mediatool_assets.domain.errors import BadArchive, NotFound
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block, Manifest, Member
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.native.library import library
+from mediatool_assets.core import manifest as manifests
+from mediatool_assets.core.errors import BadArchive, MediatoolError, NotFound
+from mediatool_assets.core.manifest import Block, Fingerprint, Manifest, Member
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.native import library
 
 _TAIL_BYTES = 1 << 18  # contains the manifest of about 5 GB of rows: most archives need one request
 _RANGE_BYTES = 1 << 23  # adjacent blocks are fetched together, up to this size
@@ -354,3 +361,112 @@ def _runs(blocks: Sequence[Block]) -> Iterator[list[Block]]:
         run.append(block)
     if run:
         yield run
+
+
+_STREAMED_RANGE_BYTES = 8 << 20
+_AHEAD = 4  # concurrent range requests: S3 takes about 50 ms to answer one
+
+
+def stream(source: Bytes) -> Iterator[bytes]:
+    """All of ``source`` in order, some ranges ahead; memory: five ranges of 8 MiB."""
+    starts = range(0, source.size, _STREAMED_RANGE_BYTES)
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="stream") as pool:
+        for start in starts:
+            length = min(_STREAMED_RANGE_BYTES, source.size - start)
+            waiting.append(pool.submit(source.read, start, length))
+            if len(waiting) == _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class HashedStream:
+    """A source whose SHA-256 is computed while its ranges are read in order, from the same bytes.
+
+    A range that is not near the one before is read by itself. Memory: that of ``stream``, and one
+    range.
+    """
+
+    def __init__(self, source: Bytes) -> None:
+        self._source, self._chunks = source, stream(source)
+        self._digest = hashlib.sha256()
+        self._begin, self._kept = 0, b""  # what was read last, and its first byte's position
+        self._failed: MediatoolError | None = None
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self._source.name
+
+    @property
+    def size(self) -> int:
+        """The source's size."""
+        return self._source.size
+
+    def read(self, start: int, length: int) -> bytes:
+        """As ``Bytes.read``."""
+        end = start + length
+        if not self._begin <= start <= self._begin + len(self._kept) + _STREAMED_RANGE_BYTES:
+            return self._source.read(start, length)
+        while self._begin + len(self._kept) < end:
+            chunk = self._next()
+            kept = self._kept[max(0, start - self._begin) :]
+            self._begin += len(self._kept) - len(kept)
+            self._kept = kept + chunk
+        return self._kept[start - self._begin : end - self._begin]
+
+    def sha256(self) -> str:
+        """The SHA-256 of the whole source, which is read to its end; raises as ``read``."""
+        while self._begin + len(self._kept) < self.size:
+            self._begin += len(self._kept)
+            self._kept = self._next()
+        return self._digest.hexdigest()
+
+    def _next(self) -> bytes:
+        """The next chunk; an error of the source is raised again by every later call."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            chunk = next(self._chunks, b"")
+        except MediatoolError as error:
+            self._failed = error
+            raise
+        if not chunk:
+            raise BadArchive(self.name, f"ends before byte {self.size}")
+        self._digest.update(chunk)
+        return chunk
+
+
+def sha256_of(source: Bytes) -> str:
+    """For workers: the SHA-256 of an archive, read from the bucket to its end."""
+    digest = hashlib.sha256()
+    for data in stream(source):
+        digest.update(data)
+    return digest.hexdigest()
+
+
+Item = TypeVar("Item")
+
+_SHARE_BYTES = 1 << 24  # of rows: 2 workers end together within a tenth of a second of work
+
+
+def block_shares(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """Group consecutive blocks into the work of one worker: 16 MiB of rows, or a little more."""
+    return grouped(blocks, lambda block: block.bytes, _SHARE_BYTES)
+
+
+def grouped(
+    items: Iterable[Item], size_of: Callable[[Item], int], least: int
+) -> Iterator[list[Item]]:
+    """Consecutive items in groups of ``least`` or a little more; the last group may be smaller."""
+    group: list[Item] = []
+    size = 0
+    for item in items:
+        group.append(item)
+        size += size_of(item)
+        if size >= least:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -10,20 +10,21 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mediatool_assets.defs.check_results import check_result
-from mediatool_assets.defs.dead_runs import record_process
-from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.operations import operation
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.drift import as_declared, still_passes
-from mediatool_assets.domain.costs.report import Costs
-from mediatool_assets.domain.costs.report import costs as reckoned
-from mediatool_assets.flows.bucket.posture import PostureChange, record
-from mediatool_assets.flows.costs.inventory import take_inventory
-from mediatool_assets.flows.costs.inventory_files import keep
-from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
-from mediatool_assets.flows.costs.report import headline, publish
+from mediatool_assets.bucket.cost_report import Costs, headline, publish
+from mediatool_assets.bucket.cost_report import costs as reckoned
+from mediatool_assets.bucket.flow import (
+    SHIPPED_PRICES,
+    PostureChange,
+    keep,
+    read_prices,
+    record,
+    take_inventory,
+)
+from mediatool_assets.bucket.rules import as_declared, still_passes
+from mediatool_assets.core.bucket import Declaration
+from mediatool_assets.orchestration import check_result, operation
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import errors_as_failures, record_process
 
 GROUP = "bucket"
 POSTURE = dg.AssetKey([GROUP, "posture"])

@@ -1,4 +1,7 @@
-"""``bucket plan``, ``check`` and ``apply``: the configuration of the bucket."""
+"""``bucket plan``, ``check`` and ``apply``: the configuration of the bucket.
+
+``costs``: what the bucket costs now, what is overdue, and a forecast.
+"""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -7,13 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_page
-from mediatool_assets.cli.print_table import print_table
+from mediatool_assets.cli import (
+    Format,
+    Json,
+    echo,
+    print_json,
+    print_page,
+    print_table,
+    replacing,
+    working,
+)
+from mediatool_assets.core.errors import Misuse
 from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.bucket.changes import Change
-    from mediatool_assets.flows.bucket import Applied, Plan
+    from mediatool_assets.bucket.flow import Applied, Plan
+    from mediatool_assets.bucket.rules import Change
+    from mediatool_assets.core.inventory import BilledInventory
 
 app = typer.Typer()
 
@@ -54,9 +67,9 @@ def plan(
         mediatool bucket plan
         mediatool bucket plan --document pipeline-role > pipeline-role.json
     """
-    from mediatool_assets.domain.bucket.declaration import Declaration
-    from mediatool_assets.flows import bucket
-    from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
+    from mediatool_assets.bucket import flow as bucket
+    from mediatool_assets.bucket.flow import SHIPPED_PRICES, read_prices
+    from mediatool_assets.core.bucket import Declaration
 
     table = read_prices(prices or SHIPPED_PRICES)
     made = bucket.plan(Declaration.of(read_settings()), table)
@@ -90,18 +103,18 @@ def check(
         mediatool bucket check --html bucket.html
         mediatool bucket check --json
     """
-    from mediatool_assets.domain.bucket.declaration import Declaration
-    from mediatool_assets.domain.bucket.drift import PostureRecord
-    from mediatool_assets.domain.metadata import instant
-    from mediatool_assets.flows import bucket
-    from mediatool_assets.flows.bucket.posture import COMMANDS, page
+    from mediatool_assets.bucket import flow as bucket
+    from mediatool_assets.bucket.flow import COMMANDS, page
+    from mediatool_assets.bucket.rules import PostureRecord
+    from mediatool_assets.core.bucket import Declaration
+    from mediatool_assets.core.metadata import instant
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
     config = settings()
     found = bucket.check(Declaration.of(config), S3Bucket.of(config))
     made = page(PostureRecord(config.s3_bucket, instant(datetime.now(UTC)), found))
     if html is not None:
-        from mediatool_assets.flows.reports.html import html as rendered
+        from mediatool_assets.pages import html as rendered
 
         html.write_text(rendered(made), encoding="utf-8")
     if json:
@@ -136,10 +149,10 @@ def apply(
         mediatool bucket apply --create
         mediatool bucket apply --allow lifecycle
     """
-    from mediatool_assets.domain.bucket.aspects import ASPECTS
-    from mediatool_assets.domain.bucket.declaration import Declaration
-    from mediatool_assets.domain.errors import Misuse
-    from mediatool_assets.flows import bucket
+    from mediatool_assets.bucket import flow as bucket
+    from mediatool_assets.core.bucket import Declaration
+    from mediatool_assets.core.bucket_policies import ASPECTS
+    from mediatool_assets.core.errors import Misuse
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
     wrong = [name for name in allow or () if name not in ASPECTS]
@@ -180,7 +193,7 @@ def _print_plan(made: "Plan") -> None:
         if rule.reason:
             echo(f"  {rule.id}: {rule.reason}")
     echo("\nsettings")
-    from mediatool_assets.domain.bucket.aspects import command
+    from mediatool_assets.core.bucket_policies import command
 
     for aspect, document in made.settings.items():
         echo(f"  {command(made.bucket, aspect, document)}")
@@ -213,3 +226,82 @@ def _print_applied(done: "Applied") -> None:
         echo(f"not set    {aspect}: {why}")
     for line in done.commands:
         echo(f"  {line}")
+
+
+def costs(
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A table of prices other than the shipped one.",
+        ),
+    ] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A stored inventory; no server is needed.",
+        ),
+    ] = None,
+    wanted: Format = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Write the report; replaced if there."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Report the cost of the bucket: every object version, delete marker and unfinished upload.
+
+    The cost now by prefix and storage class, objects that should have moved or expired, a forecast
+    of twelve months, the cost of retrieving an archive, and the savings of the four strategies.
+    Reads the bucket, and writes nothing to it.
+
+    Examples:
+
+        mediatool costs
+        mediatool costs --output costs.html
+    """
+    if wanted is not None and output is None:
+        raise Misuse("--format is the format of --output; add --output FILE, or remove --format")
+    from mediatool_assets.bucket.cost_report import costs as reckoned
+    from mediatool_assets.bucket.cost_report import page, render
+    from mediatool_assets.bucket.flow import SHIPPED_PRICES, read_prices
+    from mediatool_assets.pages import format_of
+
+    table = read_prices(prices or SHIPPED_PRICES)
+    found = reckoned(_taken() if inventory is None else _kept(inventory), table)
+    if output is not None:
+        with replacing(output) as written:
+            written.write_bytes(render(found, wanted or format_of(output)))
+    if json:
+        print_json(found)
+    else:
+        print_page(page(found))
+
+
+def _taken() -> "BilledInventory":
+    from mediatool_assets.bucket.flow import take_inventory
+    from mediatool_assets.core.bucket import Declaration
+    from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.stores.s3_bucket import S3Bucket, S3Inventory
+
+    config = settings()
+    objects = S3Objects.of(config, allow_unsigned=True)
+    with working(f"listing {objects.uri('')}"):
+        return take_inventory(
+            Declaration.of(config),
+            objects,
+            S3Inventory(objects).items(),
+            S3Bucket.of(config),
+            datetime.now(UTC),
+        )
+
+
+def _kept(path: Path) -> "BilledInventory":
+    from mediatool_assets.bucket.flow import inventory_from_parquet
+
+    return inventory_from_parquet(path.read_bytes(), str(path))

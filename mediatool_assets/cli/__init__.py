@@ -1,24 +1,290 @@
-"""Progress of a long command on stderr: a line that is redrawn, or plain lines at intervals.
+"""The output of a command: JSON or a table on stdout, notes on stderr.
+
+Tables for a terminal of any width, and for a pipe, where no text is truncated.
+
+Progress of a long command on stderr: a line that is redrawn, or plain lines at intervals.
 
 The only place that formats progress: percentage, amount, rate and time left of the current step.
+
+The global options of a command line: how much to print, and in which form.
 """
 
+import inspect
 import os
+import re
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
 from shutil import get_terminal_size
+from textwrap import wrap
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mediatool_assets.cli.output import echo
-from mediatool_assets.cli.session import SESSION
-from mediatool_assets.domain.printable import visible
+import typer
+from rich.cells import cell_len, set_cell_size
+
+from mediatool_assets.core.texts import visible, visible_lines
 
 if TYPE_CHECKING:
-    from mediatool_assets.flows.ports import Progress
+    from mediatool_assets.pages import Cell, Page
+    from mediatool_assets.stores.ports import Progress
+
+_ANY_WIDTH = 1_000_000  # columns if there is no terminal
+_ELASTIC = 12
+"""Minimum characters of a truncated text; with fewer its column is dropped."""
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence["int | Cell"]],
+    *,
+    wrapped: bool = False,
+    droppable: Sequence[str] = (),
+) -> None:
+    """Print rows in columns; numbers are right-aligned, whole ones with thousands separators.
+
+    What is too wide for the terminal is truncated, or ``wrapped`` over several lines. ``droppable``
+    columns are dropped first, in this order, and only the last remaining one is truncated. The
+    first column is never truncated.
+    """
+    from mediatool_assets.pages import Number
+
+    rows = list(rows)
+    texts = [[f"{v:,}" if isinstance(v, int) else visible(str(v)) for v in row] for row in rows]
+    heads = [visible(heading) for heading in headings]
+    limit = get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+    widths = [max(map(cell_len, column)) for column in zip(heads, *texts, strict=True)]
+    kept = _fitting(headings, widths, droppable, limit)
+    right = {n for n in kept if any(isinstance(row[n], int | Number) for row in rows)}
+    texts_only = [n for n in kept[1:] if n not in right]
+    _narrow(widths, texts_only[-1:] if droppable else texts_only, kept, limit)
+    _print_row(heads, widths, kept, right, wrapped=wrapped, bold=True)
+    for text in texts:
+        _print_row(text, widths, kept, right, wrapped=wrapped)
+
+
+def _fitting(
+    headings: Sequence[str], widths: Sequence[int], droppable: Sequence[str], limit: int
+) -> list[int]:
+    """The columns to show: droppable ones are dropped one by one until the others fit."""
+    needed = list(widths)
+    if droppable:
+        needed[-1] = min(needed[-1], _ELASTIC)  # the last one is truncated if it is too long
+    kept = list(range(len(headings)))
+    for name in droppable:
+        if _total(needed, kept) <= limit:
+            break
+        kept.remove(headings.index(name))
+    return kept
+
+
+def _narrow(widths: list[int], elastic: Sequence[int], kept: Sequence[int], limit: int) -> None:
+    """Narrow the widest of the elastic columns until all fit, or none can be narrowed."""
+    while _total(widths, kept) > limit:
+        widest = max(elastic, key=lambda n: widths[n], default=None)
+        if widest is None or widths[widest] <= _ELASTIC:
+            return
+        widths[widest] -= 1
+
+
+def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[n] + _GAP for n in kept) - _GAP
+
+
+_GAP = 2  # blanks between two columns
+
+
+def _print_row(
+    texts: Sequence[str],
+    widths: Sequence[int],
+    kept: Sequence[int],
+    right: set[int],
+    *,
+    wrapped: bool,
+    bold: bool = False,
+) -> None:
+    """Print a row; on several lines if a text is wrapped."""
+    cells = {
+        n: (wrap(texts[n], widths[n]) or [""]) if wrapped else [_cut(texts[n], widths[n])]
+        for n in kept
+    }
+    for line in range(max(map(len, cells.values()))):
+        parts = []
+        for n in kept:
+            text = cells[n][line] if line < len(cells[n]) else ""
+            blanks = " " * (widths[n] - cell_len(text))
+            parts.append(blanks + text if n in right else text + blanks)
+        shown = (" " * _GAP).join(parts).rstrip()
+        is_bold = bold and os.environ.get("TERM") != "dumb"
+        typer.secho(shown, bold=is_bold)  # bold only on a terminal
+
+
+def _cut(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+
+
+@dataclass(slots=True)
+class Session:
+    """The options that all commands have; a process runs one command line at a time."""
+
+    debug: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    json: bool = False
+    source: str | None = None
+
+    def reset(self, *, json: bool) -> None:
+        """Reset the options for a new command line."""
+        self.debug = self.quiet = self.verbose = False
+        self.json, self.source = json, None
+
+    def ask(self, *, quiet: bool, verbose: bool, debug: bool, source: str | None = None) -> None:
+        """Set the options that were given, before or after the command."""
+        if source is not None:
+            os.environ["MEDIATOOL_SOURCE"] = source  # also for child processes
+            self.source = source
+        self.quiet |= quiet
+        self.verbose |= verbose
+        self.debug |= debug
+
+    def advice(self, text: str) -> str:
+        """The text, with --source in the commands to run, if this one was given it."""
+        if self.source is None:
+            return text
+        named = f"mediatool --source {self.source} "  # no pattern: it may have a backslash
+        return re.sub(r"(?:(?<=`)|^)mediatool (?=[a-z])", lambda _: named, text)
+
+
+SESSION = Session()
+
+_OPTIONS = {
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", hidden=True)],
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", hidden=True)],
+    "debug": Annotated[bool, typer.Option("--debug", hidden=True)],
+    "source": Annotated[str | None, typer.Option("--source", metavar="NAME", hidden=True)],
+}
+
+
+def everywhere(app: typer.Typer) -> None:
+    """Let every command of ``app`` accept the global options; ``--help`` does not list them.
+
+    A command with an option of the same name keeps its own.
+    """
+    for command in app.registered_commands:
+        if command.callback is not None:
+            command.callback = _with_options(command.callback)
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    own = inspect.signature(command, eval_str=True)
+    options = {name: option for name, option in _OPTIONS.items() if name not in own.parameters}
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        SESSION.ask(**{name: arguments.pop(name) for name in options})
+        command(**arguments)
+
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if name == "source" else False,
+            annotation=option,
+        )
+        for name, option in options.items()
+    ]
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), *added])  # type: ignore[attr-defined]  # PEP 362
+    run.__annotations__ = {**command.__annotations__, **options}
+    return run
+
+
+AllowUnsigned = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unsigned", help="With MEDIATOOL_TRUSTED_KEYS: also read unsigned archives."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Format = Annotated[
+    Literal["json", "html", "markdown"] | None,
+    typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
+]
+Folder = Annotated[
+    Path,
+    typer.Option(metavar="DIR", file_okay=False, help="The folder; created if it does not exist."),
+]
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """A path beside ``output``; what is written there replaces it at the end, or nothing does."""
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
+        written = Path(beside, output.name)
+        yield written
+        written.replace(output)
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print lines; control characters, such as ESC in a user's notes, are escaped.
+
+    Commands print only with this function and those below.
+    """
+    typer.echo(visible_lines(str(text)), err=err, nl=nl)  # noqa: TID251  # the one place
+
+
+def print_json(value: object) -> None:
+    """Print a value that msgspec can encode, indented."""
+    import msgspec
+
+    encoded = msgspec.json.Encoder(decimal_format="number").encode(value)
+    echo(msgspec.json.format(encoded, indent=2).decode())
+
+
+def print_page(page: "Page", leaving_out: Collection[str] = ()) -> None:
+    """Print the parts of a report for terminals, without the sections with these titles."""
+    from mediatool_assets.pages import Grid, Items
+
+    echo(f"{page.title}: {page.verdict}")
+    for line in (page.headline, *page.small):
+        echo(line)
+    for section in page.shown("summary"):
+        if section.title in leaving_out:
+            continue
+        echo(f"\n{section.title.upper()}")
+        for part in section.shown:
+            match part:
+                case Grid(headings, rows):
+                    print_table([name.upper() for name in headings], rows, wrapped=True)
+                case Items(texts):
+                    for text in texts:
+                        echo(f"  {text}")
+                case str():
+                    echo(part)
+
+
+def print_facts(facts: dict[str, str | int]) -> None:
+    """Print names and values, one per line."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        shown = f"{value:,}" if isinstance(value, int) else visible(value)
+        echo(f"{visible(name):{width}}  {shown}")
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes for display, in units of 10**6: ``1.3 MB``."""
+    return f"{size / 1e6:,.1f} MB"
+
+
+def note(text: str) -> None:
+    """Print a note on stderr, only on a terminal and without --quiet."""
+    if sys.stderr.isatty() and not SESSION.quiet:
+        echo(text, err=True)
+
 
 REDRAW_SECONDS = 0.2
 LINE_SECONDS = 30.0  # between two lines without a terminal: 120 lines for a run of an hour
@@ -168,7 +434,7 @@ def working(task: str) -> "Iterator[Progress]":
     On a terminal it is one line, erased at the end; elsewhere a line every half minute.
     """
     if SESSION.quiet:
-        from mediatool_assets.flows.ports import silent
+        from mediatool_assets.stores.ports import silent
 
         yield silent
         return

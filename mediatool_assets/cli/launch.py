@@ -1,4 +1,7 @@
-"""Runs a Dagster job in a separate process, since the command line does not import Dagster."""
+"""Runs a Dagster job in a separate process, since the command line does not import Dagster.
+
+The stores of a version, from the settings.
+"""
 
 import json
 import os
@@ -11,18 +14,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
+from mediatool_assets.cli import working
 from mediatool_assets.cli.child_process import tethered
-from mediatool_assets.cli.progress import working
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.progress import RunOutcome, message_from_line
-from mediatool_assets.domain.shipped_files import DAGSTER_YAML
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import Progress
-from mediatool_assets.stores.private_files import owner_only, private_directory
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.core.outcomes import RunOutcome, message_from_line
+from mediatool_assets.core.texts import DAGSTER_YAML
+from mediatool_assets.core.version import Version
+from mediatool_assets.stores.ports import Progress
+from mediatool_assets.stores.user_files import owner_only, private_directory
+
+if TYPE_CHECKING:
+    from mediatool_assets.core.settings import Settings
+    from mediatool_assets.stores.ports import Stores
 
 _GRACE_SECONDS = 30.0  # time after an interrupt to abort an upload and record the run as canceled
 
@@ -135,3 +142,17 @@ def _run_of(outcome: RunOutcome | None, returncode: int, log: Path) -> Successfu
         raise RunFailed(reason, outcome.exit_code or 1)
     version = Version.parse(outcome.version or "")
     return SuccessfulRun(outcome.run_id or "", version, outcome.failed_checks)
+
+
+def stores(own: "Settings") -> "Stores":
+    """The bucket, and the servers that are set."""
+    from mediatool_assets.stores.mongodb import MongoDocuments
+    from mediatool_assets.stores.ports import Stores
+    from mediatool_assets.stores.postgres_target import PostgresTarget
+    from mediatool_assets.stores.s3 import S3Objects
+
+    return Stores(
+        S3Objects.of(own),
+        MongoDocuments.of(own) if own.mongodb_url else None,
+        PostgresTarget.of(own) if own.restore_postgres_url else None,
+    )

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli import completion
-from mediatool_assets.cli.archive_argument import opened, settings_for
-from mediatool_assets.cli.output import AllowUnsigned, Format, Json, echo, print_json, replacing
-from mediatool_assets.cli.progress import working
-from mediatool_assets.domain.errors import DamagedInput, Misuse
+from mediatool_assets.cli import AllowUnsigned, Format, Json, echo, print_json, replacing, working
+from mediatool_assets.core.errors import DamagedInput, Misuse
+from mediatool_assets.versions import arguments
+from mediatool_assets.versions.arguments import opened, settings_for
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.comparison import Comparison
+    from mediatool_assets.core.comparison import Comparison
 
 _VERSION = "A version, a day, `latest~N`, or a raw archive (file, s3:// URI)."
 
@@ -21,11 +20,11 @@ _VERSION = "A version, a day, `latest~N`, or a raw archive (file, s3:// URI)."
 def compare(
     version1: Annotated[
         str,
-        typer.Option("--version1", metavar="A", help=_VERSION, autocompletion=completion.versions),
+        typer.Option("--version1", metavar="A", help=_VERSION, autocompletion=arguments.versions),
     ],
     version2: Annotated[
         str,
-        typer.Option("--version2", metavar="B", help=_VERSION, autocompletion=completion.versions),
+        typer.Option("--version2", metavar="B", help=_VERSION, autocompletion=arguments.versions),
     ],
     output: Annotated[
         Path,
@@ -53,8 +52,8 @@ def compare(
     """
     if version1 == version2:
         raise Misuse(f"--version1 and --version2 are both {version1}; name two versions")
-    from mediatool_assets.flows.compare.report import headline, problem, render
-    from mediatool_assets.flows.reports.formats import format_of
+    from mediatool_assets.compare.report import headline, problem, render
+    from mediatool_assets.pages import format_of
 
     with replacing(output) as written:
         found = _compared((version1, version2), allow_unsigned=allow_unsigned)
@@ -71,11 +70,11 @@ def compare(
 
 def _compared(given: tuple[str, str], *, allow_unsigned: bool) -> "Comparison":
     """Compare the two archives; only versions need a bucket."""
-    from mediatool_assets.flows.compare import compare as compare_archives
-    from mediatool_assets.flows.compare import open_both
-    from mediatool_assets.flows.compare.masking import Masking
-    from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.workers.workspace import workspace
+    from mediatool_assets.compare.flow import compare as compare_archives
+    from mediatool_assets.compare.flow import open_both
+    from mediatool_assets.compare.row_digests import Masking
+    from mediatool_assets.core.model_file import load_model
+    from mediatool_assets.work.scratch import workspace
 
     config = settings_for(*given)
     sources = open_both(

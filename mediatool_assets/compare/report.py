@@ -5,34 +5,33 @@ from itertools import starmap
 
 import msgspec
 
-from mediatool_assets.domain.comparison import (
+from mediatool_assets.core.comparison import (
     METRICS,
     Comparison,
     Figure,
     NotCompared,
+    SchemaChange,
     TableComparison,
 )
-from mediatool_assets.domain.page import (
+from mediatool_assets.core.texts import quantity
+from mediatool_assets.pages import (
     BarChart,
     Card,
     Cell,
     Folded,
+    Format,
     Grid,
     OutcomeCell,
     Page,
     Section,
-    grid,
-)
-from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.domain.schema_changes import SchemaChange
-from mediatool_assets.flows.reports.figures import (
     byte_cell,
     bytes_text,
     count_cell,
+    grid,
     number,
     percent_cell,
+    rendered,
 )
-from mediatool_assets.flows.reports.formats import Format, rendered
 
 _TABLES = (
     "Table", "Before", "After", "Change", "Change %", "Added", "Removed", "Changed", "Growth",

@@ -1,17 +1,175 @@
-"""AWS's rules for lifecycle rules, checked before any call: emulators accept what AWS refuses.
+"""The declared configuration of the bucket.
+
+AWS's rules for lifecycle rules, checked before any call: emulators accept what AWS refuses.
 
 Sources: "Transitioning objects using Amazon S3 Lifecycle", "Lifecycle configuration elements" and
 "How Amazon S3 handles conflicts in lifecycle configurations" in the S3 user guide, and AWS's own
 answers as its users have reported them. For MFA delete, the number of rules and size filters no
 reported answer was found; there the message is the guide's sentence, or modelled on a similar one.
+
+Lifecycle rules as values, and as the documents of S3's API.
+
+Parses the lifecycle rules of a live bucket; unsupported rules are reported.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, StorageClass, Transition
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import (
+    CHAIN_PREFIX,
+    DUMPS_PREFIX,
+    LOGS_PREFIX,
+    MARKS_KEY,
+    METADATA_PREFIX,
+    RAW_PREFIX,
+    RDS_EXPORTS_PREFIX,
+    RECORDS_PREFIX,
+    REGISTRY_KEY,
+    REPORTS_PREFIX,
+    RESTORES_PREFIX,
+    SANITIZED_PREFIX,
+    STAGING_PREFIX,
+    TRANSFORMED_PREFIX,
+    VERDICTS_PREFIX,
+)
+
+StorageClass = Literal[
+    "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"
+]
+
+Document = Mapping[str, Any]
+"""JSON as the S3 API and `aws s3api` take it."""
+
+SIZE_FLOOR = "all_storage_classes_128K"
+"""AWS's default since September 2024: nothing smaller than 128 KB changes its storage class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Objects move to ``storage_class`` this many days after their creation."""
+
+    days: int
+    storage_class: StorageClass
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleRule:
+    """One lifecycle rule. Days count from an object's creation, or from its replacement.
+
+    ``tag`` is a key and its value; ``larger_than`` and ``smaller_than`` are bytes. ``markers``:
+    remove delete markers without any noncurrent version. ``abort_days``: abort multipart uploads
+    that are still unfinished after this many days.
+    """
+
+    id: str
+    prefix: str = ""
+    tag: tuple[str, str] | None = None
+    larger_than: int | None = None
+    smaller_than: int | None = None
+    transitions: tuple[Transition, ...] = ()
+    expire_days: int | None = None
+    markers: bool = False
+    noncurrent_days: int | None = None
+    abort_days: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The rule in the form of S3's API."""
+        document: dict[str, Any] = {"ID": self.id, "Status": "Enabled", "Filter": self._filter()}
+        if self.transitions:
+            document["Transitions"] = [
+                {"Days": step.days, "StorageClass": step.storage_class} for step in self.transitions
+            ]
+        expiration: dict[str, Any] = {}
+        if self.expire_days is not None:
+            expiration["Days"] = self.expire_days
+        if self.markers:
+            expiration["ExpiredObjectDeleteMarker"] = True
+        if expiration:
+            document["Expiration"] = expiration
+        if self.noncurrent_days is not None:
+            document["NoncurrentVersionExpiration"] = {"NoncurrentDays": self.noncurrent_days}
+        if self.abort_days is not None:
+            document["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": self.abort_days}
+        return document
+
+    def _filter(self) -> dict[str, Any]:
+        """One condition is written directly; several are written below ``And``."""
+        parts: dict[str, Any] = {"Prefix": self.prefix} if self.prefix else {}
+        if self.tag:
+            parts["Tag"] = {"Key": self.tag[0], "Value": self.tag[1]}
+        if self.larger_than is not None:
+            parts["ObjectSizeGreaterThan"] = self.larger_than
+        if self.smaller_than is not None:
+            parts["ObjectSizeLessThan"] = self.smaller_than
+        if len(parts) < 2:
+            return parts or {"Prefix": ""}
+        if "Tag" in parts:
+            parts["Tags"] = [parts.pop("Tag")]
+        return {"And": parts}
+
+    def __str__(self) -> str:
+        """What the rule does, in a line."""
+        steps = [f"{step.storage_class} at {step.days} d" for step in self.transitions]
+        if self.expire_days is not None:
+            steps.append(f"expires at {self.expire_days} d")
+        elif not self.abort_days:
+            steps.append("kept")
+        if self.noncurrent_days is not None:
+            steps.append(f"replaced or deleted versions expire after {self.noncurrent_days} d")
+        if self.markers:
+            steps.append("delete markers without versions are removed")
+        if self.abort_days is not None:
+            steps.append(f"unfinished uploads are aborted after {self.abort_days} d")
+        return ", ".join(steps)
+
+
+def configuration(rules: Sequence[LifecycleRule]) -> dict[str, Any]:
+    """The document to put: the rules, and that objects below 128 KB are not moved."""
+    return {"Rules": [rule.document() for rule in rules], "SizeFloor": SIZE_FLOOR}
+
+
+def canonical(rule: Document) -> dict[str, Any]:
+    """A rule of a live bucket in the form of ``LifecycleRule.document``, for comparison.
+
+    Older rules have their prefix outside the filter; servers return empty filters in several forms.
+    """
+    plain = {key: value for key, value in rule.items() if value not in (None, [], {})}
+    where = dict(rule.get("Filter") or {})
+    if "Prefix" in plain:
+        where.setdefault("Prefix", plain.pop("Prefix"))
+    both = where.get("And")
+    if both is not None and len(both) == 1 and "Prefix" in both:
+        where = dict(both)
+    plain["Filter"] = where or {"Prefix": ""}
+    if "Transitions" in plain:
+        plain["Transitions"] = sorted(plain["Transitions"], key=lambda step: step.get("Days", 0))
+    if expiration := plain.get("Expiration"):
+        kept = {key: value for key, value in expiration.items() if value not in (None, False)}
+        plain["Expiration"] = kept
+    return plain
+
+
+def prefix_of(rule: Document) -> str:
+    """The prefix of a rule in its canonical form; empty if it applies to every key."""
+    where = rule["Filter"]
+    prefix: str = where.get("Prefix") or where.get("And", {}).get("Prefix") or ""
+    return prefix
+
+
+def rules_below(configuration: Document, prefix: str) -> dict[str, Any]:
+    """The rules that reach objects below a prefix, with their own prefixes relative to it."""
+    found = []
+    for rule in map(canonical, configuration.get("Rules", ()) if prefix else ()):
+        whole, where = prefix_of(rule), rule["Filter"]
+        if whole.startswith(prefix) or prefix.startswith(whole):
+            rest = {"Prefix": whole[len(prefix) :]}
+            both = {"And": where["And"] | rest} if "And" in where else where | rest
+            found.append(rule | {"Filter": both})
+    return {**configuration, "Rules": found} if prefix else dict(configuration)
+
 
 WATERFALL: tuple[StorageClass, ...] = (
     "STANDARD_IA",
@@ -225,3 +383,223 @@ def _actions(rule: LifecycleRule) -> set[str]:
         "AbortIncompleteMultipartUpload": rule.abort_days is not None,
     }
     return {action for action, does in done.items() if does}
+
+
+TESTING = ("purpose", "testing")
+"""The tag of every object of a version with the purpose ``testing``."""
+
+UNDO_DAYS = 30
+"""For how many days a replaced or deleted object can be restored. A month: then a look at the
+bucket once a month is enough. Each day costs one day of storage in the object's class.
+"""
+
+LIFECYCLE = (
+    LifecycleRule(
+        id="raw",
+        prefix=RAW_PREFIX,
+        transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
+        expire_days=730,
+        noncurrent_days=UNDO_DAYS,
+    ),
+    LifecycleRule(
+        id="transformed",
+        prefix=TRANSFORMED_PREFIX,
+        transitions=(Transition(7, "GLACIER_IR"),),  # see departures
+        expire_days=365,
+        noncurrent_days=UNDO_DAYS,
+    ),
+    LifecycleRule(id="metadata", prefix=METADATA_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="registry", prefix=REGISTRY_KEY, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="marks", prefix=MARKS_KEY, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(
+        id="dumps",
+        prefix=DUMPS_PREFIX,
+        transitions=(Transition(7, "GLACIER_IR"),),
+        expire_days=365,
+        noncurrent_days=UNDO_DAYS,
+    ),
+    LifecycleRule(id="reports", prefix=REPORTS_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="restores", prefix=RESTORES_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="chain", prefix=CHAIN_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="verdicts", prefix=VERDICTS_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="records", prefix=RECORDS_PREFIX, expire_days=730, noncurrent_days=7),
+    LifecycleRule(
+        id="sanitized",
+        prefix=SANITIZED_PREFIX,
+        expire_days=30,
+        noncurrent_days=7,
+    ),
+    LifecycleRule(
+        id="rds-exports",
+        prefix=RDS_EXPORTS_PREFIX,
+        expire_days=30,
+        noncurrent_days=7,
+    ),
+    LifecycleRule(id="staging", prefix=STAGING_PREFIX, expire_days=7, noncurrent_days=1),
+    LifecycleRule(id="dagster-logs", prefix=LOGS_PREFIX, expire_days=90, noncurrent_days=7),
+    LifecycleRule(id="testing", tag=TESTING, expire_days=7, noncurrent_days=1),
+    LifecycleRule(id="clean-up", markers=True, abort_days=7),
+)
+
+_OF_THE_BUCKET = {"dagster-logs", "testing", "clean-up"}
+"""Rules that are declared once, however many sources are in the bucket."""
+
+
+def lifecycle_of(prefixes: Sequence[str]) -> tuple[LifecycleRule, ...]:
+    """The rules of a bucket with sources below these prefixes: ``raw``, and ``shop/raw``."""
+    return (
+        *(
+            replace(rule, id=prefix + rule.id, prefix=prefix + rule.prefix)
+            for prefix in prefixes
+            for rule in LIFECYCLE
+            if rule.id not in _OF_THE_BUCKET
+        ),
+        *(rule for rule in LIFECYCLE if rule.id in _OF_THE_BUCKET),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotExportAccess:
+    """What an export of RDS snapshots needs: the instance, the role that writes, and the key."""
+
+    instance: str
+    role_arn: str
+    key_id: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SnapshotExportAccess | None":
+        """Taken from the settings; None unless all three are set."""
+        parts = (settings.rds_instance, settings.rds_export_role_arn, settings.rds_kms_key_id)
+        instance, role, key = parts
+        return None if instance is None or role is None or key is None else cls(instance, role, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The complete declared configuration of the bucket.
+
+    ``kms_key_id`` None means SSE-S3. ``lock_days`` None means no Object Lock, else it is the
+    default retention in GOVERNANCE mode. ``log_bucket`` None leaves access logging to the bucket's
+    owner. The pipeline's role also gets rights for ``rds`` and ``alert_topic_arn``. Roles have
+    rights below ``prefix``, that of one source. ``prefixes`` are those of all sources in the
+    bucket.
+    """
+
+    bucket: str
+    kms_key_id: str | None = None
+    lock_days: int | None = None
+    log_bucket: str | None = None
+    lifecycle: tuple[LifecycleRule, ...] = LIFECYCLE
+    rds: SnapshotExportAccess | None = None
+    alert_topic_arn: str | None = None
+    prefix: str = ""
+    prefixes: tuple[str, ...] = ("",)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Declaration":
+        """The declaration for the bucket that the settings name."""
+        return cls(
+            bucket=settings.s3_bucket,
+            kms_key_id=settings.s3_kms_key_id,
+            lock_days=settings.s3_object_lock_days,
+            log_bucket=settings.s3_log_bucket,
+            lifecycle=lifecycle_of(settings.s3_prefixes),
+            rds=SnapshotExportAccess.of(settings),
+            alert_topic_arn=settings.alert_sns_topic_arn,
+            prefix=settings.s3_prefix,
+            prefixes=settings.s3_prefixes,
+        )
+
+    @property
+    def place(self) -> str:
+        """The bucket, or the folder of one source in it, for display."""
+        return f"{self.bucket}/{self.prefix}".rstrip("/")
+
+    @property
+    def arn(self) -> str:
+        """The bucket's Amazon resource name."""
+        return f"arn:aws:s3:::{self.bucket}"
+
+    @property
+    def state(self) -> State:
+        """The declared properties of the bucket that decide which lifecycle rules are valid."""
+        return State(versioned=True, mfa_delete=False, lock_days=self.lock_days)
+
+
+_UNDERSTOOD = {
+    "ID",
+    "Status",
+    "Filter",
+    "Transitions",
+    "Expiration",
+    "NoncurrentVersionExpiration",
+    "AbortIncompleteMultipartUpload",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRules:
+    """The enabled rules. ``floor``: whether AWS moves no object below 128 KB.
+
+    ``not_understood`` holds a sentence for each rule, or part of one, that a LifecycleRule cannot
+    hold.
+    """
+
+    rules: tuple[LifecycleRule, ...]
+    floor: bool
+    not_understood: tuple[str, ...]
+
+
+def read(document: Document) -> ParsedRules:
+    """Every enabled rule of a lifecycle configuration."""
+    rules, doubts = [], []
+    for number, each in enumerate(document.get("Rules", ())):
+        if each.get("Status") != "Enabled":
+            continue
+        plain = canonical(each)
+        name = plain.get("ID") or f"#{number + 1}"
+        doubt = _doubt(plain)
+        if doubt is None:
+            rules.append(_rule(name, plain))
+        else:
+            doubts.append(f"rule {name} is left out: {doubt}")
+    floor = document.get("SizeFloor", SIZE_FLOOR) == SIZE_FLOOR
+    return ParsedRules(tuple(rules), floor, tuple(doubts))
+
+
+def _doubt(plain: Document) -> str | None:
+    """Why a rule in its canonical form cannot be a LifecycleRule; None if it can."""
+    if more := sorted(set(plain) - _UNDERSTOOD):
+        return f"{', '.join(more)} is not supported here"
+    where = plain["Filter"].get("And", plain["Filter"])
+    if len(where.get("Tags", ())) > 1:
+        return "it asks for several tags"
+    if plain.get("NoncurrentVersionExpiration", {}).get("NewerNoncurrentVersions"):
+        return "it keeps a number of noncurrent versions"
+    steps = [*plain.get("Transitions", ()), plain.get("Expiration", {})]
+    if any("Date" in step for step in steps):
+        return "it names a date"
+    known = {*get_args(StorageClass)}
+    if other := [s["StorageClass"] for s in steps[:-1] if s["StorageClass"] not in known]:
+        return f"{', '.join(other)} is not a known storage class"
+    return None
+
+
+def _rule(name: str, plain: Document) -> LifecycleRule:
+    where: dict[str, Any] = plain["Filter"].get("And", plain["Filter"])
+    tag = where.get("Tag") or next(iter(where.get("Tags", ())), None)
+    expiration = plain.get("Expiration", {})
+    return LifecycleRule(
+        id=name,
+        prefix=where.get("Prefix", ""),
+        tag=(tag["Key"], tag["Value"]) if tag else None,
+        larger_than=where.get("ObjectSizeGreaterThan"),
+        smaller_than=where.get("ObjectSizeLessThan"),
+        transitions=tuple(
+            Transition(step["Days"], step["StorageClass"]) for step in plain.get("Transitions", ())
+        ),
+        expire_days=expiration.get("Days"),
+        markers=expiration.get("ExpiredObjectDeleteMarker", False),
+        noncurrent_days=plain.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"),
+        abort_days=plain.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
+    )

@@ -2,17 +2,130 @@
 
 It is the root of a hash tree: a block has the SHA-256 of its content, a member the digest of its
 blocks, and the archive's digest is the SHA-256 of its manifest.
+
+A content fingerprint that does not depend on order, so that any two stores can be compared.
+
+A MongoDB collection without its documents: name, options, indexes.
+
+Objects of a source that no version contains, with the reasons.
 """
 
 import builtins
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import msgspec
+from xxhash import xxh3_128_intdigest
 
-from mediatool_assets.domain.json_documents import JsonDocument, decoded
-from mediatool_assets.domain.not_carried import NotCarried
+from mediatool_assets.core.texts import JsonDocument, decoded
+
+_MODULUS = 1 << 128
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The number of items, and the sum of their XXH3-128 digests modulo 2**128.
+
+    Equal multisets of byte strings have equal fingerprints in any order. A lost, duplicated or
+    changed item changes the fingerprint. It protects against accidents; the SHA-256 of archives
+    protects against tampering. ``str`` and ``parse`` are inverse: ``"<count>:<32 hex digits>"``.
+    """
+
+    count: int = 0
+    digest: int = 0
+
+    @classmethod
+    def of(cls, items: Iterable[bytes]) -> "Fingerprint":
+        """Fingerprint every item: one NDJSON line without its newline, or one BSON document."""
+        count, digest = 0, 0
+        for item in items:
+            count += 1
+            digest += xxh3_128_intdigest(item)
+        return cls(count, digest % _MODULUS)
+
+    @classmethod
+    def parse(cls, text: str) -> "Fingerprint":
+        """Read what ``str`` wrote; raises ValueError on anything else."""
+        count, _, digest = text.partition(":")
+        if len(digest) != 32:
+            raise ValueError(f"{text!r} is not a fingerprint")
+        return cls(int(count), int(digest, 16))
+
+    def __add__(self, other: "Fingerprint") -> "Fingerprint":
+        return Fingerprint(self.count + other.count, (self.digest + other.digest) % _MODULUS)
+
+    def __str__(self) -> str:
+        return f"{self.count}:{self.digest:032x}"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A collection's options and indexes, as mongod lists them."""
+
+    name: str
+    options: dict[str, object]
+    indexes: tuple[dict[str, object], ...]
+
+
+_WHY = {
+    "cast": "it belongs to no schema",
+    "default privileges": "they name roles of the source's server",
+    "event trigger": "it belongs to no schema",
+    "extension": "nothing in the exported schemas uses it",
+    "foreign data wrapper": "it belongs to no schema",
+    "foreign server": "it belongs to no schema",
+    "grant": "it names a role of the source's server",
+    "language": "it belongs to no schema",
+    "large objects": "they belong to no table",
+    "locale": "a restored database has the locale of its server",
+    "owner": "the role that restores owns the restored objects",
+    "policy": "it may name roles of the source's server; row security stays on",
+    "publication": "it belongs to no schema",
+    "revoked": "it names a role of the source's server; a restored object has the defaults",
+    "schema": "MEDIATOOL_POSTGRES_SCHEMA does not name it",
+    "security label": "it belongs to a provider on the source's server",
+    "setting": "it belongs to the database or a role; its value is not shown",
+    "stored rows": "no archive contains them; a restore computes them from the restored tables",
+    "subscription": "it belongs to no schema",
+    "tablespace": "it belongs to the source's server",
+    "transform": "it belongs to no schema",
+    "user mapping": "it names a role, and may hold a password",
+}
+"""Every kind, with the reason why versions do not contain it."""
+
+
+class NotCarried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An object that versions do not contain: its kind, its name or content, and its owners.
+
+    ``("grant", "SELECT to reporting", ("table shop.orders", ...))``,
+    ``("publication", "changes", ("table shop.orders", ...))``, ``("cast", "(text AS shop.code)")``.
+    """
+
+    kind: str
+    name: str
+    objects: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """Why versions do not contain it."""
+        return _WHY.get(self.kind, "")
+
+
+def in_few_words(found: Iterable[NotCarried]) -> str:
+    """The number of each kind: ``1 publication, 3 grants``; empty if there are none."""
+    counts: dict[str, int] = {}
+    for each in found:
+        counts[each.kind] = counts.get(each.kind, 0) + 1
+    return ", ".join(f"{count} {_plural(kind, count)}" for kind, count in counts.items())
+
+
+def _plural(kind: str, count: int) -> str:
+    if count == 1 or kind.endswith("s") or kind == "revoked":
+        return kind
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
 
 FORMAT = "mediatool-archive/2"
 FORMAT_1 = "mediatool-archive/1"

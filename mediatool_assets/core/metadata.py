@@ -1,16 +1,34 @@
-"""The metadata of a version: every field of the storage description, and additional ones."""
+"""The metadata of a version: every field of the storage description, and additional ones.
 
+The marks of versions, made after their export: notes, pins and promotions.
+
+A version's metadata is written once and never changed; this small document holds what can change.
+
+``mongodb-versions.json``: the list of versions, in the storage description's shape.
+
+The marker of a restored PostgreSQL database, and the stored record of a restore.
+
+The identity of the source of a version; versions are compared only if it is the same.
+
+Warnings about a source, printed before the export and stored in the metadata.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from mediatool_assets.domain.json_documents import JsonDocument
-from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.domain.signing import Signed
-from mediatool_assets.domain.targets import Targets, VersionArchive
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.errors import Refused
+from mediatool_assets.core.manifest import Manifest, NotCarried
+from mediatool_assets.core.schema import Release, Schema
+from mediatool_assets.core.setting_values import Targets, VersionArchive
+from mediatool_assets.core.signing import Signed
+from mediatool_assets.core.texts import JsonDocument, decoded, pretty
+from mediatool_assets.core.version import RESTORES_PREFIX, Version
 
 Purpose = Literal["daily_backup", "testing"]
 
@@ -231,3 +249,327 @@ AnyExport = TypeVar("AnyExport", RawExport, TransformedExport, DumpExport)
 
 def _resized(export: AnyExport) -> AnyExport:
     return replace(export, size_mb=megabytes(export.size_bytes), uncompressed_mb=export.size_mb)
+
+
+ProtectionCheck = Callable[[], str | None]
+"""Called before a removal: why it must not be removed, by the current marks; None if it may."""
+
+
+def never_protected() -> None:
+    """The ``ProtectionCheck`` of what no mark protects."""
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """Who pinned a version, and when."""
+
+    at: str
+    who: str
+
+
+class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One promotion; ``withdrawn`` is the time of the rollback that withdrew it."""
+
+    version: str
+    at: str
+    who: str
+    withdrawn: str | None = None
+
+
+class Marks(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
+    """All marks; ``promotions`` is the whole history, oldest first."""
+
+    notes: dict[str, str] = {}
+    pinned: dict[str, Pin] = {}
+    promotions: tuple[Promotion, ...] = ()
+
+    @property
+    def promoted(self) -> str | None:
+        """The version that applications should use."""
+        return next((p.version for p in reversed(self.promotions) if not p.withdrawn), None)
+
+    @property
+    def fallback(self) -> str | None:
+        """The version that ``rollback`` returns to."""
+        standing = [p.version for p in self.promotions if not p.withdrawn]
+        return standing[-2] if len(standing) > 1 else None
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Every version that a mark protects."""
+        return frozenset(filter(None, (*self.pinned, self.promoted, self.fallback)))
+
+    def protection(self, version: Version) -> str | None:
+        """Why the version must not be dropped; None if no mark protects it."""
+        name = str(version)
+        if name == self.promoted:
+            return "promoted: applications use it"
+        if name in self.pinned:
+            return f"pinned by {self.pinned[name].who}"
+        return "promoted before: rollback returns to it" if name == self.fallback else None
+
+    def annotated(self, version: Version, notes: str) -> "Marks":
+        """The marks with new notes for the version."""
+        return msgspec.structs.replace(self, notes=self.notes | {str(version): notes})
+
+    def keeping(self, version: Version, at: datetime, who: str) -> "Marks":
+        """The marks with the version pinned; an existing pin is unchanged."""
+        pinned = {str(version): Pin(instant(at), who)} | self.pinned
+        return msgspec.structs.replace(self, pinned=pinned)
+
+    def letting_go(self, version: Version) -> "Marks":
+        """The marks without the version's pin."""
+        pinned = {name: pin for name, pin in self.pinned.items() if name != str(version)}
+        return msgspec.structs.replace(self, pinned=pinned)
+
+    def promoting(self, version: Version, at: datetime, who: str) -> "Marks":
+        """The marks with the version promoted; unchanged if it is promoted already."""
+        if str(version) == self.promoted:
+            return self
+        promotion = Promotion(str(version), instant(at), who)
+        return msgspec.structs.replace(self, promotions=(*self.promotions, promotion))
+
+    def withdrawing(self, version: Version, made: datetime, at: datetime) -> "Marks":
+        """The marks with the version's promotion made at ``made`` withdrawn, if it is in force."""
+        promotions = tuple(
+            msgspec.structs.replace(p, withdrawn=instant(at))
+            if (p.version, p.at, p.withdrawn) == (str(version), instant(made), None)
+            else p
+            for p in self.promotions
+        )
+        return msgspec.structs.replace(self, promotions=promotions)
+
+    def rolled_back(self, at: datetime) -> "Marks":
+        """The marks with the last promotion in force withdrawn; raises Refused for the first."""
+        if self.fallback is None:
+            raise Refused(
+                "there is no earlier promotion to return to; `mediatool promote VERSION` makes one"
+            )
+        last = max(n for n, p in enumerate(self.promotions) if not p.withdrawn)
+        withdrawn = msgspec.structs.replace(self.promotions[last], withdrawn=instant(at))
+        promotions = (*self.promotions[:last], withdrawn, *self.promotions[last + 1 :])
+        return msgspec.structs.replace(self, promotions=promotions)
+
+    def to_json(self) -> bytes:
+        """The bytes of the document, sorted by name and indented for people."""
+        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=4) + b"\n"
+
+
+class RegistryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version in the registry; ``source_postgres_db`` is its restored database, if any.
+
+    ``pinned`` and ``promoted`` are in the file only if they are true. At most one entry is
+    promoted: applications use its ``database_name``.
+    """
+
+    version: str
+    database_name: str
+    source_postgres_db: str | None
+    created_at: str
+    purpose: str
+    notes: str
+    pinned: bool = False
+    promoted: bool = False
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> "RegistryEntry":
+        """The entry of a complete version."""
+        return cls(
+            version=metadata.timestamp,
+            database_name=metadata.databases_created.mongodb or "",
+            source_postgres_db=metadata.databases_created.postgres,
+            created_at=metadata.export_complete,
+            purpose=metadata.purpose,
+            notes=metadata.notes,
+        )
+
+    def marked(self, marks: Marks) -> "RegistryEntry":
+        """The entry with the marks of its version."""
+        return msgspec.structs.replace(
+            self,
+            notes=marks.notes.get(self.version, self.notes),
+            pinned=self.version in marks.pinned,
+            promoted=self.version == marks.promoted,
+        )
+
+
+def registry_to_json(entries: Iterable[RegistryEntry]) -> bytes:
+    """The bytes of the registry file, indented for people."""
+    return pretty(list(entries), 4)
+
+
+def registry_from_json(data: bytes) -> tuple[RegistryEntry, ...]:
+    """Read the registry file; raises msgspec.ValidationError on anything else."""
+    return decoded(data, tuple[RegistryEntry, ...])
+
+
+RestoreTo = Literal["postgres", "mongodb"]
+
+
+class Marker(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="mediatool", tag="restored"
+):
+    """The comment of a restored PostgreSQL database; without it, the restore was not finished.
+
+    ``tables`` names the restored tables if they are not all: such a database is a part, and not
+    ``complete``. ``left_out`` names foreign keys that a part cannot have, ``skipped`` the objects
+    left out on request (``VIEW totals``). ``content`` is ``content_of`` the raw archive, if all of
+    it was restored. ``sanitized``: a sanitized copy was restored. ``notes`` list the differences
+    from the source and their reasons, a line for each object.
+    """
+
+    version: str
+    complete: bool
+    rows: int
+    tables: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    content: str = ""
+    sanitized: bool = False
+    skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, comment: str | None) -> "Marker | None":
+        """The marker in a database's comment; None for any other comment."""
+        try:
+            return decoded((comment or "").encode(), cls)
+        except msgspec.DecodeError:
+            return None
+
+    def __str__(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+def content_of(manifest: Manifest) -> str:
+    """The SHA-256 of every table's name and fingerprint: equal if the rows of all tables are."""
+    lines = (f"{name} {member.fingerprint}\n" for name, member in sorted(manifest.tables().items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class RestoreRecord(msgspec.Struct, JsonDocument, frozen=True, omit_defaults=True):
+    """One restore that was executed: ``verified``, or ``failed`` and why.
+
+    ``who`` is the account that started it, ``server`` the target host; ``rows`` are rows or
+    documents, by table or collection. ``notes`` are the marker's. Kept indefinitely, one small
+    object for each.
+    """
+
+    INDENT: ClassVar = 0
+
+    version: str
+    to: RestoreTo
+    database: str
+    server: str
+    who: str
+    began: str
+    seconds: float
+    verdict: Literal["verified", "failed"]
+    rows: dict[str, int] = {}
+    part: bool = False
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def checked(self) -> "RestoreRecord":
+        """The record with its time in today's format."""
+        return msgspec.structs.replace(self, began=in_utc(self.began))
+
+
+def restore_key(version: Version, began: datetime, to: RestoreTo) -> str:
+    """The key of the record of a restore: by the version's day, then in order of time."""
+    return f"{restores_prefix(version)}{began:%Y%m%dT%H%M%S.%f}-{to}.json"
+
+
+def restores_prefix(version: Version) -> str:
+    """The prefix of all restore records of a version."""
+    return f"{RESTORES_PREFIX}{version.partition}/{version}-"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """A database and the schemas that were exported from it; None means unknown.
+
+    ``system`` is PostgreSQL's identifier of the cluster; a standby has the same, and ``pg_upgrade``
+    changes it. ``instance`` is the name of the server.
+    """
+
+    schema: str | None
+    database: str | None
+    system: str | None
+    instance: str | None
+
+    @classmethod
+    def of(cls, source: RecordedSource) -> "SourceIdentity":
+        """The source in a version's metadata."""
+        return cls(source.schema, source.database, source.system_identifier, source.instance)
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, str | int | None]) -> "SourceIdentity":
+        """The source in the facts of a snapshot or of a raw archive's manifest."""
+        names = ("schema", "database", "system_identifier", "instance")
+        schema, database, system, instance = (
+            None if (fact := facts.get(name)) is None else str(fact) for name in names
+        )
+        return cls(schema, database, system, instance)
+
+    def is_cluster_of(self, other: "SourceIdentity") -> bool:
+        """Whether both can be one database of one cluster, such as on a primary and its standby."""
+        return not (_differ(self.database, other.database) or _differ(self.system, other.system))
+
+    def may_be(self, other: "SourceIdentity") -> bool:
+        """Whether both can be the same source: no field that both have differs.
+
+        A cluster with another identifier but the same name is the same one after an upgrade.
+        """
+        if _differ(self.schema, other.schema) or _differ(self.database, other.database):
+            return False
+        renewed = self.instance is not None and self.instance == other.instance
+        return renewed or not _differ(self.system, other.system)
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one != other
+
+
+def source_warnings(facts: Mapping[str, str | int | None], schema: Schema) -> Iterator[str]:
+    """One sentence each; ``facts`` are from the snapshot or the manifest."""
+    if (origin := facts.get("structure_from")) is not None:
+        yield f"the RDS snapshot export has no DDL and no sequences; they are taken from {origin}"
+    if unproven := facts.get("unproven_empty"):
+        yield (
+            f"the RDS export has no file for {unproven}: the table is empty or its file is "
+            "missing, and no version of a nearby day shows which"
+        )
+    if large := facts.get("large_objects"):
+        yield (
+            f"the database has {large} large objects, which belong to no table: they are not "
+            "exported, only their oids in columns"
+        )
+    yield from _behind(facts)
+    for name in schema.foreign_tables:
+        yield f"{name} is a foreign table: its rows are on another server and not exported"
+    if "pg_dump" in facts:
+        yield from _misfit(facts["pg_dump"], Release.parse(facts.get("server_version")))
+    yield from map(str, schema.gaps)
+
+
+def _behind(facts: Mapping[str, str | int | None]) -> Iterator[str]:
+    if "standby" not in facts:
+        return
+    lag, most = facts["lag_seconds"], facts.get("max_lag_seconds")
+    if lag is None:
+        yield "the hot standby does not say how far it is behind its primary"
+    elif int(lag) > int(most or 0):
+        yield (
+            f"the hot standby ({facts['standby']}) was {lag} s behind its primary, and "
+            f"MEDIATOOL_POSTGRES_MAX_LAG_SECONDS allows {most}: newer changes are not exported"
+        )
+
+
+def _misfit(client: str | int | None, server: Release) -> Iterator[str]:
+    install = f"install postgresql-client-{server.major} of {server} or newer"
+    if client is None:
+        yield f"no pg_dump can read PostgreSQL {server}, and no export works; {install}"
+    elif not Release.parse(client).dumps(server):
+        yield (
+            f"schema.sql is written by pg_dump {client}, and the source is PostgreSQL {server}: it "
+            f"may contain options that only pg_dump {server} leaves out; {install}"
+        )

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mediatool_assets.domain import model as models
-from mediatool_assets.domain.comparison import Comparison, Figure, NotCompared
-from mediatool_assets.domain.json_documents import JsonDocument
-from mediatool_assets.domain.metadata import Metadata, uncompressed_bytes
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.outcome import Figure as FindingFigure
-from mediatool_assets.domain.outcome import Finding, Outcome, combined
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.schema_changes import SchemaChange
+from mediatool_assets.core import model as models
+from mediatool_assets.core.comparison import Comparison, Figure, NotCompared, SchemaChange
+from mediatool_assets.core.metadata import Metadata, uncompressed_bytes
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.outcomes import Figure as FindingFigure
+from mediatool_assets.core.outcomes import Finding, Outcome, combined
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.texts import JsonDocument
 
 HISTORY = 30
 """The number of versions in the charts."""

@@ -8,21 +8,23 @@ no server knows, are left out and reported.
 pg_dump orders its entries into two sections: pre-data and post-data. The text does not mark where
 pre-data ends, but some kinds are only in post-data: the data is loaded before the first entry of
 these kinds. Entries are never reordered.
+
+Features of a server that a schema needs when it is restored there.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pg
 
-from mediatool_assets.domain.ddl import tree
-from mediatool_assets.domain.ddl.kinds import MADE_BY
-from mediatool_assets.domain.ddl.options import left_out_options
-from mediatool_assets.domain.ddl.script import DumpEntry, entries
-from mediatool_assets.domain.ddl.tree import BadStatement
+from mediatool_assets.core import ddl
+from mediatool_assets.core.ddl import BadStatement, DumpEntry, entries, left_out_options
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.setting_values import MADE_BY
 
 _AFTER_DATA = frozenset(
     {
@@ -153,7 +155,7 @@ def _made(
 
 
 def _extension(statement: str) -> ScriptExtension:
-    node = tree.inner(tree.parse(statement))
+    node = ddl.inner(ddl.parse(statement))
     options = {each.def_elem.defname: each.def_elem.arg.string.sval for each in node.options}
     return ScriptExtension(node.extname, options.get("schema", "public"))
 
@@ -163,8 +165,8 @@ def _kept(entry: DumpEntry, languages: Collection[str]) -> tuple[tuple[str, ...]
     kept: list[str] = []
     reasons: list[str] = []
     for text in entry.statements:
-        node = tree.parse(text)
-        statement = tree.inner(node)
+        node = ddl.parse(text)
+        statement = ddl.inner(node)
         if _is_the_target_s(statement):
             continue
         try:
@@ -176,7 +178,7 @@ def _kept(entry: DumpEntry, languages: Collection[str]) -> tuple[tuple[str, ...]
         if not said:
             kept.append(text)
         elif statement.DESCRIPTOR.name != "AlterTableStmt" or statement.cmds:
-            kept.append(tree.deparse(node))
+            kept.append(ddl.deparse(node))
     return tuple(kept), reasons
 
 
@@ -201,7 +203,7 @@ def _check(kind: str, node: Message, languages: Collection[str]) -> None:
         raise BadStatement(f"it has a {name}, which does not create a {kind}")
     if said := _objection(kind, node, languages):
         raise BadStatement(said)
-    for inside, _ in tree.walk(node):
+    for inside, _ in ddl.walk(node):
         if inside.DESCRIPTOR.name == "FuncCall" and _is_the_server_s(inside):
             raise BadStatement(f"it calls {inside.funcname[-1].string.sval}, a server's function")
 
@@ -251,3 +253,54 @@ def _subtype(command: Message) -> str:
 
 def _object_type(number: int) -> str:
     return str(pg.ObjectType.Name(number))
+
+
+_COLLATED = re.compile(r'\bCOLLATE pg_catalog\."((?:[^"]|"")+)"')
+_LZ4 = re.compile(r"\bSET COMPRESSION lz4\b")
+_ICU = re.compile(r"\bprovider = icu\b")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFeatures:
+    """The features needed, or those of a server; ``collations`` are those of ``pg_catalog``."""
+
+    major: int
+    extensions: frozenset[str] = frozenset()
+    collations: frozenset[str] = frozenset()
+    icu: bool = False
+    lz4: bool = False
+    xml: bool = False
+
+    def lacking(self, has: "ServerFeatures") -> Iterator[str]:
+        """The needed features that a server does not have."""
+        if has.major < self.major:
+            yield f"PostgreSQL {self.major} or newer (it has {has.major})"
+        for extension in sorted(self.extensions - has.extensions):
+            yield f"the extension {extension}"
+        for collation in sorted(self.collations - has.collations):
+            yield f"the collation {collation}"
+        if self.icu and not has.icu:
+            yield "ICU (collations)"
+        if self.lz4 and not has.lz4:
+            yield "lz4 (compressed columns)"
+        if self.xml and not has.xml:
+            yield "libxml (columns of type xml)"
+
+
+def needs(major: int, schema: Schema, script: RestoreScript) -> ServerFeatures:
+    """The features that ``schema.sql``, as a restore reads it, and ``schema.json`` need."""
+    collations, icu, lz4 = set[str](), False, False
+    for entry in (*script.before, *script.after):
+        for text in entry.statements:
+            collations.update(name.replace('""', '"') for name in _COLLATED.findall(text))
+            lz4 = lz4 or bool(_LZ4.search(text))
+            icu = icu or (entry.kind == "COLLATION" and bool(_ICU.search(text)))
+    bases = {column.element or column.base for table in schema.tables for column in table.columns}
+    return ServerFeatures(
+        major,
+        frozenset(extension.name for extension in script.extensions),
+        frozenset(collations),
+        icu or any(name.endswith("-x-icu") for name in collations),
+        lz4,
+        "xml" in bases,
+    )

@@ -1,13 +1,87 @@
-"""The schema of the source as read in the snapshot: the content of ``schema.json``."""
+"""The schema of the source as read in the snapshot: the content of ``schema.json``.
+
+Objects of the exported schemas that depend on objects outside of them.
+
+Compares the structure of two schemas, for instance of a restored database.
+
+Releases of PostgreSQL servers and clients, and their order.
+
+A chunk of a table: the rows that one worker reads at once.
+"""
 
 import hashlib
-from collections.abc import Iterable
-from typing import ClassVar
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
-from mediatool_assets.domain.gaps import OutsideDependency
-from mediatool_assets.domain.json_documents import JsonDocument
+from mediatool_assets.core.texts import JsonDocument
+
+
+class NamedEntry(Protocol):
+    """An entry of ``schema.sql``."""
+
+    @property
+    def name(self) -> str:
+        """Its name; for a trigger, its table's name, a space, and its own name."""
+
+    @property
+    def namespace(self) -> str:
+        """Its schema."""
+
+
+def _names(entry: NamedEntry) -> Iterator[str]:
+    """The names by which PostgreSQL identifies the object: ``s.v``, ``trigger on s.t``."""
+    yield f"{entry.namespace}.{entry.name}"
+    relation, space, part = entry.name.partition(" ")
+    if space:
+        yield f"{part} on {entry.namespace}.{relation}"
+
+
+class OutsideDependency(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An object of the exported schemas that needs an object outside of them.
+
+    Kinds and names are PostgreSQL's own (``pg_identify_object``). ``schema`` is the schema of the
+    needed object; None if it is in no schema, like a foreign server.
+    """
+
+    kind: str
+    name: str
+    needs_kind: str
+    needs: str
+    schema: str | None = None
+
+    @property
+    def stops_restore(self) -> bool:
+        """Whether the object cannot be created without it; a foreign key is left out instead."""
+        return self.kind != "table constraint"
+
+    def is_of(self, entries: Iterable[NamedEntry]) -> bool:
+        """Whether one of these entries of ``schema.sql`` creates the object."""
+        return self.name.replace('"', "") in {name for each in entries for name in _names(each)}
+
+    def __str__(self) -> str:
+        if self.kind == "table constraint":
+            fate = "restores leave it out"
+            what = f"the foreign key {self.name} refers to {self.needs}"
+        else:
+            fate = "a restore fails"
+            what = f"the {self.kind} {self.name} needs the {self.needs_kind} {self.needs}"
+        if self.name == self.needs:
+            what = f"the {self.kind} {self.name} has rows of a table in an exported schema, and is"
+        if self.schema is None or self.needs_kind == "foreign table":
+            return f"{what}, which no version carries: {fate}; {_SKIP}"
+        fix = f"add {self.schema} to MEDIATOOL_POSTGRES_SCHEMA"
+        where = f"in a schema that is not exported: {fate}; {fix}"
+        if self.name == self.needs:
+            return f"{what} {where}"
+        return f"{what}, {where}, or {_SKIP}" if self.stops_restore else f"{what}, {where}"
+
+
+_SKIP = "leave it out of restores with MEDIATOOL_RESTORE_SKIP"
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -208,3 +282,118 @@ def _require_different(what: str, names: Iterable[str]) -> None:
         if name in seen:
             raise msgspec.ValidationError(f"the {what} {name} is listed twice")
         seen.add(name)
+
+
+_Named = Table | Enum | Sequence
+
+
+def differing(
+    wanted: Schema, found: Schema, *, left_out: Collection[str], texts: bool
+) -> list[str]:
+    """The tables, enums, sequences and views that only one schema has, or that differ.
+
+    Columns are matched by name: PostgreSQL creates a parent's columns first, even if they were
+    added later.
+
+    Foreign keys named in ``left_out`` (``table key``) are not required. Without ``texts``, defaults
+    and index definitions are not compared, because servers of other releases print them
+    differently.
+    """
+    wanted, found = _comparable(wanted, left_out, texts), _comparable(found, (), texts)
+    return [
+        *_unequal(wanted.tables, found.tables),
+        *_unequal(wanted.enums, found.enums),
+        *_unequal(wanted.sequences, found.sequences),
+        *sorted({*wanted.views} ^ {*found.views}),
+    ]
+
+
+def in_its_order(found: Schema, wanted: Schema) -> Iterator[Table]:
+    """The tables found, with their columns in the wanted order, matched by name.
+
+    A table with other columns than the wanted ones is unchanged.
+    """
+    tables = {table.name: table for table in wanted.tables}
+    for table in found.tables:
+        names = [column.name for column in tables.get(table.name, table).columns]
+        columns = {column.name: column for column in table.columns}
+        if columns.keys() == set(names):
+            columns_in_order = tuple(columns[name] for name in names)
+            yield msgspec.structs.replace(table, columns=columns_in_order)
+        else:
+            yield table
+
+
+def _comparable(schema: Schema, left_out: Collection[str], texts: bool) -> Schema:
+    tables = (
+        msgspec.structs.replace(
+            table,
+            columns=tuple(sorted(table.columns, key=attrgetter("name"))),
+            foreign_keys=tuple(  # older archives have no more about them
+                ForeignKey(key.name, key.columns, key.table, key.target_columns)
+                for key in table.foreign_keys
+                if f"{table.name} {key.name}" not in left_out
+            ),
+        )
+        for table in schema.tables
+    )
+    compared = tables if texts else map(_wordless, tables)
+    return msgspec.structs.replace(schema, tables=tuple(compared))
+
+
+def _wordless(table: Table) -> Table:
+    return msgspec.structs.replace(
+        table,
+        indexes=tuple(msgspec.structs.replace(i, definition="") for i in table.indexes),
+        columns=tuple(msgspec.structs.replace(c, default=None) for c in table.columns),
+    )
+
+
+def _unequal(wanted: Iterable[_Named], found: Iterable[_Named]) -> Iterator[str]:
+    left, right = ({item.name: item for item in side} for side in (wanted, found))
+    for name in sorted(left.keys() | right.keys()):
+        if left.get(name) != right.get(name):
+            yield name
+
+
+_RELEASE = re.compile(r"(\d+)(?:\.(\d+))?")
+
+
+class Release(NamedTuple):
+    """A release: ``17.12``."""
+
+    major: int
+    minor: int
+
+    @classmethod
+    def of(cls, number: int) -> "Release":
+        """The release with this ``server_version_num``."""
+        return cls(*divmod(number, 10_000))
+
+    @classmethod
+    def parse(cls, text: str | int | None) -> "Release":
+        """The release that a version text begins with; 0.0 for any other text."""
+        match = _RELEASE.match(str(text))
+        return cls(int(match[1]), int(match[2] or 0)) if match else cls(0, 0)
+
+    def dumps(self, server: "Release") -> bool:
+        """Whether a pg_dump of this release can dump everything that the server may store."""
+        return self.major == server.major and self.minor >= server.minor
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows ``first`` to ``first + rows`` of a table's order.
+
+    ``bounds`` is defined by the source (a relation and a range of it). ``rows`` was counted in the
+    snapshot; the number of rows read is compared with it.
+    """
+
+    table: str
+    index: int
+    first: int
+    rows: int
+    bounds: tuple[str, ...]

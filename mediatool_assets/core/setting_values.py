@@ -1,17 +1,24 @@
-"""How a setting is declared, and the parsers of setting values."""
+"""How a setting is declared, and the parsers of setting values.
+
+Settings of the bucket, and of RDS snapshot exports to it.
+
+Targets: the databases that a version is copied to, and what makes a version complete.
+
+The kinds of objects that a restore creates, by pg_dump's names, and how an object is named.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mediatool_assets.domain.signing import SigningKey, TrustedKey, is_public, is_secret
-from mediatool_assets.domain.signing import trusted_keys as parse_trusted_keys
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.core.signing import SigningKey, TrustedKey, is_public, is_secret
+from mediatool_assets.core.signing import trusted_keys as parse_trusted_keys
+from mediatool_assets.core.texts import Url
 
 PREFIX = "MEDIATOOL_"
 
@@ -194,3 +201,286 @@ def public_url(*schemes: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+Tier = Literal["Expedited", "Standard", "Bulk"]
+Encryption = Literal["none", "AES256", "aws:kms"]
+Addressing = Literal["path", "virtual"]
+
+_role = matching(r"arn:\S*:role/\S*", "the ARN of a role")
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """The bucket on Amazon S3 or another server, and the RDS instance."""
+
+    s3_bucket: Annotated[str, Setting(word, "The bucket.")] = "media-tool-backups"
+    s3_prefix: Annotated[
+        str,
+        Setting(
+            key_prefix,
+            "What the keys of all objects in the bucket begin with: folders such as `shop/`; `/` "
+            "for none.",
+            otherwise="none; `NAME/` of a source with a name",
+        ),
+    ] = ""
+    s3_prefixes: Annotated[
+        tuple[str, ...],
+        Setting(
+            key_prefixes,
+            "The `MEDIATOOL_S3_PREFIX`es of all sources in the bucket, separated by commas. "
+            "`mediatool bucket` sets the rules of all of them.",
+            otherwise="those of the sections with the same bucket; else `MEDIATOOL_S3_PREFIX`",
+        ),
+    ] = ("",)
+    s3_endpoint_url: Annotated[
+        str | None,
+        Setting(
+            public_url("http", "https"),
+            "Endpoint of an S3 server other than Amazon's.",
+            otherwise="Amazon S3",
+        ),
+    ] = None
+    s3_addressing: Annotated[
+        Addressing | None,
+        Setting(
+            choice("path", "virtual"),
+            "How requests address the bucket: `path` (`host/bucket`) or `virtual` (`bucket.host`).",
+            otherwise="AWS's own choice; `path` with an endpoint",
+        ),
+    ] = None
+    s3_ca: Annotated[
+        Path | None,
+        Setting(
+            path,
+            "PEM file of the certificate authority that signed the S3 server's certificate.",
+            otherwise="the public authorities, or `AWS_CA_BUNDLE`",
+            exists="file",
+        ),
+    ] = None
+    s3_sse: Annotated[
+        Encryption | None,
+        Setting(
+            choice("none", "AES256", "aws:kms"),
+            "Server-side encryption that every write requests: `AES256`, `aws:kms`, or `none` for "
+            "a server that does not support it. With `none`, encrypt the server's disks.",
+            otherwise="`AES256`; `aws:kms` if `MEDIATOOL_S3_KMS_KEY_ID` is set",
+        ),
+    ] = None
+    s3_kms_key_id: Annotated[
+        str | None,
+        Setting(
+            word,
+            "KMS key that objects are encrypted with.",
+            otherwise="AWS's own key, with `aws:kms`",
+        ),
+    ] = None
+    s3_object_lock_days: Annotated[
+        int | None,
+        Setting(
+            whole("days"),
+            "Default retention of Object Lock ([bucket.md](../how-to/bucket.md)).",
+            otherwise="no Object Lock",
+        ),
+    ] = None
+    s3_log_bucket: Annotated[
+        str | None,
+        Setting(word, "Bucket for access logs.", otherwise="logging is left as it is"),
+    ] = None
+    s3_restore_days: Annotated[
+        int,
+        Setting(
+            whole("days", least=0),
+            "How many days a copy restored from GLACIER or DEEP_ARCHIVE is kept. 0: restores "
+            "are never requested.",
+        ),
+    ] = 7
+    s3_restore_tier: Annotated[
+        Tier,
+        Setting(
+            choice("Expedited", "Standard", "Bulk"),
+            "Speed of such a restore: `Expedited`, `Standard` or `Bulk`.",
+        ),
+    ] = "Standard"
+    rds_instance: Annotated[
+        str | None, Setting(word, "RDS instance whose snapshots are exported to S3.")
+    ] = None
+    rds_export_role_arn: Annotated[
+        str | None, Setting(_role, "Role that AWS writes these exports with.")
+    ] = None
+    rds_kms_key_id: Annotated[
+        str | None,
+        Setting(word, "KMS key of these exports. AWS requires one.", inherits="s3_kms_key_id"),
+    ] = None
+    rds_poll_seconds: Annotated[
+        int, Setting(whole("seconds"), "Seconds between two status requests to AWS.")
+    ] = 30
+    rds_empty_tables: Annotated[
+        frozenset[str],
+        Setting(
+            names,
+            "Tables that may be empty in an RDS export, separated by commas "
+            "([RDS](../how-to/rds-snapshot-export.md)).",
+        ),
+    ] = frozenset()
+
+    def bucket_problems(self) -> Iterator[str]:
+        """What is wrong between the settings of the bucket."""
+        if self.s3_prefix not in self.s3_prefixes:
+            yield (
+                f"MEDIATOOL_S3_PREFIXES does not have {self.s3_prefix or '/'}, which is "
+                "MEDIATOOL_S3_PREFIX: name the prefixes of all sources in the bucket"
+            )
+        if self.s3_kms_key_id is not None and self.s3_sse in ("none", "AES256"):
+            yield (
+                f"MEDIATOOL_S3_SSE is {self.s3_sse}, and MEDIATOOL_S3_KMS_KEY_ID names a key: "
+                "write aws:kms, or leave the key out"
+            )
+
+    @property
+    def can_export_rds_snapshots(self) -> bool:
+        """Whether all is named that AWS needs to export a snapshot of the RDS instance."""
+        return None not in (self.rds_instance, self.rds_export_role_arn, self.rds_kms_key_id)
+
+
+Target = Literal["mongodb", "postgres"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+NONE = "none"
+
+VersionArchive = Literal["raw", "transformed", "dump"]
+"""The archives that a version may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The databases of a version beside its archives on S3.
+
+    A version is complete with its raw archive, its transformed archive and its metadata, which
+    names what else it has. With ``mongodb`` these are its MongoDB database and the dump of it; with
+    ``postgres`` its restored PostgreSQL database, or the reason why the restore made none.
+    ``str`` and ``parse`` are inverse.
+    """
+
+    mongodb: bool = True
+    postgres: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Targets":
+        """Read ``mongodb``, ``postgres``, both with a comma, or ``none``; raises ValueError."""
+        words = [word for part in text.split(",") if (word := part.strip().lower())]
+        if words == [NONE]:
+            return cls(mongodb=False, postgres=False)
+        if not words or len({*words}) < len(words) or not set(words) <= set(TARGETS):
+            raise ValueError(
+                f"must be `mongodb`, `postgres`, `mongodb,postgres` or `{NONE}`, not {text!r}"
+            )
+        return cls(mongodb="mongodb" in words, postgres="postgres" in words)
+
+    def __str__(self) -> str:
+        return ", ".join(name for name in TARGETS if getattr(self, name)) or NONE
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any database."""
+        return self.mongodb or self.postgres
+
+    @property
+    def archives(self) -> tuple[VersionArchive, ...]:
+        """The archives of a complete version, in the order in which they are made."""
+        return ("raw", "transformed", "dump") if self.mongodb else ("raw", "transformed")
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings without which no version can be made."""
+        return (
+            *(("mongodb_url",) if self.mongodb else ()),
+            *(("restore_postgres_url",) if self.postgres else ()),
+        )
+
+
+DEFAULT = Targets()
+"""Where nothing is set: MongoDB alone."""
+
+
+MADE_BY = {
+    "SCHEMA": "CreateSchemaStmt",
+    "EXTENSION": "CreateExtensionStmt",
+    "COMMENT": "CommentStmt",
+    "TABLE": "CreateStmt AlterTableStmt",
+    "TABLE ATTACH": "AlterTableStmt",
+    "ROW SECURITY": "AlterTableStmt",
+    "VIEW": "ViewStmt AlterTableStmt",
+    "MATERIALIZED VIEW": "CreateTableAsStmt AlterTableStmt AlterObjectDependsStmt",
+    "SEQUENCE": "CreateSeqStmt AlterSeqStmt AlterTableStmt",
+    "SEQUENCE OWNED BY": "AlterSeqStmt",
+    "DEFAULT": "AlterTableStmt",
+    "TYPE": "CompositeTypeStmt CreateEnumStmt CreateRangeStmt AlterTableStmt DefineStmt",
+    "SHELL TYPE": "DefineStmt",
+    "DOMAIN": "CreateDomainStmt AlterDomainStmt",
+    "FUNCTION": "CreateFunctionStmt AlterObjectDependsStmt",
+    "PROCEDURE": "CreateFunctionStmt AlterObjectDependsStmt",
+    "AGGREGATE": "DefineStmt",
+    "OPERATOR": "DefineStmt",
+    "OPERATOR CLASS": "CreateOpClassStmt",
+    "OPERATOR FAMILY": "CreateOpFamilyStmt AlterOpFamilyStmt",
+    "COLLATION": "DefineStmt",
+    "CONVERSION": "CreateConversionStmt",
+    "TEXT SEARCH PARSER": "DefineStmt",
+    "TEXT SEARCH TEMPLATE": "DefineStmt",
+    "TEXT SEARCH DICTIONARY": "DefineStmt",
+    "TEXT SEARCH CONFIGURATION": "DefineStmt AlterTSConfigurationStmt",
+    "CONSTRAINT": "AlterTableStmt",
+    "CHECK CONSTRAINT": "AlterTableStmt AlterDomainStmt",
+    "FK CONSTRAINT": "AlterTableStmt",
+    "INDEX": "IndexStmt AlterTableStmt AlterObjectDependsStmt",
+    "INDEX ATTACH": "AlterTableStmt",
+    "STATISTICS": "CreateStatsStmt AlterStatsStmt",
+    "RULE": "RuleStmt ViewStmt AlterTableStmt",
+    "TRIGGER": "CreateTrigStmt AlterTableStmt AlterObjectDependsStmt",
+}
+"""The statements, by their nodes' names, that pg_dump makes an object of each kind of."""
+
+ROWS_OF_VIEW = "MATERIALIZED VIEW DATA"
+"""A materialized view that is made and not filled, in pg_dump's words."""
+
+
+BY_SETTING = "MEDIATOOL_RESTORE_SKIP names it"
+BY_OPTION = "--skip names it"
+
+OF_CODE = dict.fromkeys(
+    (
+        "FUNCTION", "PROCEDURE", "AGGREGATE", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY",
+        "TRIGGER", "RULE", "VIEW", "MATERIALIZED VIEW",
+    ),
+    "--untrusted leaves out code",
+)  # fmt: skip
+"""The kinds of objects that run something, with the reason why they can be left out."""
+
+
+def leave_out(name: str) -> str:
+    """The next step where an object cannot be restored, and in no version."""
+    return (
+        "other versions with it fail too: correct it in the source, or leave it out with "
+        f"--skip '{name}' (MEDIATOOL_RESTORE_SKIP for the daily restore)"
+    )
+
+
+def by_setting(names: Iterable[str]) -> dict[str, str]:
+    """Objects that the setting names, each with that as the reason why it is left out."""
+    return dict.fromkeys(names, BY_SETTING)
+
+
+def object_name(text: str) -> str:
+    """``view  totals`` as ``VIEW totals``; raises ValueError with the rest of a sentence."""
+    words = text.split()
+    kinds = [kind.split() for kind in (*MADE_BY, ROWS_OF_VIEW)]
+    found = [kind for kind in kinds if [w.upper() for w in words[: len(kind)]] == kind]
+    kind = max(found, key=len, default=[])
+    if not kind or len(words) == len(kind):
+        raise ValueError(f"must be a kind and a name, such as VIEW totals, not {text!r}")
+    return " ".join([*kind, text.split(None, len(kind))[-1].strip()])
+
+
+def object_names(text: str) -> tuple[str, ...]:
+    """Several of them with semicolons between them."""
+    return tuple(object_name(part) for part in text.split(";") if part.strip())

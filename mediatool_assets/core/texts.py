@@ -1,16 +1,173 @@
-"""URLs with secrets: checked when parsed, and printed without secrets."""
+"""Escapes control characters in foreign text, so that it is safe to print.
+
+Numbers of things in messages.
+
+A canonical text of decimal numbers: equal numbers have equal texts.
+
+Suggestions for a mistyped name.
+
+Files that are installed with the package.
+
+The JSON documents of the bucket: encoded with indentation, decoded into their type.
+
+Parses JSON that is nested as deeply as PostgreSQL allows.
+
+URLs with secrets: checked when parsed, and printed without secrets.
+"""
 
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
+from difflib import get_close_matches
 from ipaddress import ip_address
-from typing import NamedTuple, NoReturn
+from pathlib import Path
+from threading import Lock
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self, TypeVar, cast
 from urllib.parse import quote, unquote
+
+import msgspec
+
+_CONTROLS = (
+    *range(0x20),  # C0, among them ESC and BEL
+    *range(0x7F, 0xA0),  # DEL, and C1: CSI and OSC as one character
+    0x061C,  # marks and overrides of direction: text that reads otherwise than it is
+    *range(0x200E, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+    0x2028,  # line and paragraph
+    0x2029,
+)
+_ESCAPES = {code: f"\\u{code:04x}" for code in _CONTROLS}
+_LINES = {code: escape for code, escape in _ESCAPES.items() if chr(code) not in "\n\t"}
+
+
+def visible(text: str) -> str:
+    """The text on one line, with control characters, line breaks and direction marks escaped."""
+    return text.translate(_ESCAPES)
+
+
+def visible_lines(text: str) -> str:
+    """The same, but line breaks and tabs are kept; JSON stays the same document."""
+    return text.translate(_LINES)
+
+
+def quantity(number: int, thing: str) -> str:
+    """``1 alert``, ``2 alerts``; ``thing`` is singular and has a plural in s."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def decimal_text(number: Decimal) -> str:
+    """The digits without exponent and without trailing zeros; ``0`` for negative zero too.
+
+    No digit is lost: ``Decimal.normalize`` would round to the 28 digits of its context.
+    """
+    if not number.is_finite():
+        return str(number)
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text if number else "0"
+
+
+_SHOWN = 3
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """A hint for a name that is not in ``names``: ``did you mean campaigns?``."""
+    known = sorted(names)
+    if near := closest(name, known):
+        return f"did you mean {' or '.join(near)}?"
+    return f"it has {', '.join(known) or 'none'}"
+
+
+def closest(name: str, names: Iterable[str]) -> list[str]:
+    """The most similar names, best first; at most three."""
+    return get_close_matches(name, list(names), n=_SHOWN)
+
+
+SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
+
+DAGSTER_YAML = Path(__file__).parents[1] / "dagster.yaml"
+"""Settings of a Dagster instance: its home needs a copy."""
+
+
+Kind = TypeVar("Kind")
+
+_PREPARING = Lock()
+"""msgspec 0.22 prepares a type when it is first decoded: two threads at once crash the process."""
+_DECODERS: dict[object, "msgspec.json.Decoder[Any]"] = {}
+
+
+def pretty(value: object, indent: int = 2) -> bytes:
+    """A document on several lines, for programs and people; ends with a newline."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=indent) + b"\n"
+
+
+def json_values(value: object) -> Any:
+    """A value as it is read back from JSON: tuples become lists, and structs become objects."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def decoded(data: bytes, kind: type[Kind]) -> Kind:
+    """Read a document; raises msgspec.MsgspecError on anything else, one too deep included."""
+    with _PREPARING:
+        decoder = _DECODERS.get(kind)
+        if decoder is None:
+            decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    try:
+        return cast(Kind, decoder.decode(data))
+    except RecursionError:
+        raise msgspec.ValidationError("nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"not UTF-8: {error.reason}") from None
+
+
+class JsonDocument:
+    """Base of the stored structs and dataclasses; ``to_json`` and ``from_json`` are inverse."""
+
+    __slots__ = ()
+
+    INDENT: ClassVar[int] = 2
+    """Spaces for each level, for people; 0 writes one line."""
+
+    def to_json(self) -> bytes:
+        """The stored bytes; they end with a newline."""
+        return pretty(self, self.INDENT) if self.INDENT else msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read a document; raises msgspec.MsgspecError on anything else."""
+        return decoded(data, cls).checked()
+
+    def checked(self) -> Self:
+        """The document after reading: kinds add checks, and convert what older releases wrote.
+
+        Raises msgspec.ValidationError.
+        """
+        return self
+
+
+_DEEPEST = 60_000  # levels; PostgreSQL's default stack limits jsonb to less than 20,000
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Raise the recursion limit, which msgspec and the standard library's parsers obey."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEEPEST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
 
 _SHAPE = re.compile(r"([^/?#]*)([^?]*)(?:\?(.*))?", re.DOTALL)
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.~%-]*)(:\d{1,5})?")
 _SEPARATORS = "/?#@"
-_SHOWN = frozenset(
+_SHOWN_SCHEMES = frozenset(
     "appName application_name authMechanism authSource connect_timeout dbname directConnection host"
     " hostaddr port readPreference replicaSet retryWrites ssl sslmode sslrootcert tls tlsCAFile"
     " user w".lower().split()
@@ -119,7 +276,7 @@ _PAIR = re.compile(r"[^&;]+")
 
 def _shown(pair: re.Match[str]) -> str:
     name, equals, _ = pair[0].partition("=")
-    if equals and name.lower() in _SHOWN:
+    if equals and name.lower() in _SHOWN_SCHEMES:
         return pair[0]
     return f"{name}=***" if equals and re.fullmatch(r"\w+", name) else "***"
 

@@ -1,42 +1,109 @@
-"""The whole graph of one source: assets of its tables and collections, jobs, schedules."""
+"""The whole graph of one source: assets of its tables and collections, jobs, schedules.
+
+The jobs that make one version of one day, in one process that distributes the work.
+
+The daily schedule: makes today's version at the configured hour.
+"""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
 
-from mediatool_assets.defs import bucket
-from mediatool_assets.defs.checks import (
+from mediatool_assets.bucket import assets as bucket
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.outcomes import Timetable
+from mediatool_assets.core.setting_values import TARGETS, Targets
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
+from mediatool_assets.dagster_internals import UnresolvedAssetJobDefinition
+from mediatool_assets.export.assets import ON_DEMAND, raw_layer, rds_snapshot_export
+from mediatool_assets.integrity.assets import check_integrity, report_integrity
+from mediatool_assets.load.assets import dump_layer, mongodb_layer
+from mediatool_assets.orchestration import PLAIN, SANITIZED, VERSION, Namespace, source_tables
+from mediatool_assets.orchestration.io_managers import io_managers
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import VERSION_TAG
+from mediatool_assets.prune.assets import DAILY_RETENTION, retention
+from mediatool_assets.reports.assets import bucket_site, check_metrics, report_metrics, report_site
+from mediatool_assets.restore.assets import (
+    RELOAD,
+    WEEKLY_DRILL,
+    new_version_sensor,
+    postgres_layer,
+    restore_drill,
+    staging,
+)
+from mediatool_assets.sanitize.assets import SANITIZE_JOB, sanitize_version
+from mediatool_assets.transform.assets import collections_of, transformed_layer
+from mediatool_assets.verify.assets import (
+    DAILY_VERIFICATION,
+    check_on_time,
     mongodb_checks,
+    on_time_sensor,
+    publication,
     raw_checks,
     transformed_checks,
+    verification,
     version_checks,
+    with_freshness,
 )
-from mediatool_assets.defs.dump import dump_layer
-from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_freshness
-from mediatool_assets.defs.integrity import check_integrity, report_integrity
-from mediatool_assets.defs.io_managers import io_managers
-from mediatool_assets.defs.jobs import version_jobs
-from mediatool_assets.defs.metrics import check_metrics, report_metrics
-from mediatool_assets.defs.mongodb import mongodb_layer
-from mediatool_assets.defs.namespace import PLAIN, Namespace
-from mediatool_assets.defs.postgres import postgres_layer
-from mediatool_assets.defs.publication import publication
-from mediatool_assets.defs.raw import raw_layer
-from mediatool_assets.defs.rds import rds_snapshot_export
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.restore_drill import WEEKLY_DRILL, restore_drill
-from mediatool_assets.defs.retention import DAILY_RETENTION, retention
-from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
-from mediatool_assets.defs.schedules import daily_export_schedule
-from mediatool_assets.defs.site import bucket_site, report_site
-from mediatool_assets.defs.sources import source_tables
-from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
-from mediatool_assets.defs.transformed import collections_of, transformed_layer
-from mediatool_assets.defs.verification import DAILY_VERIFICATION, verification
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.targets import TARGETS, Targets
-from mediatool_assets.flows.model.file import load_model
+
+DAILY = "daily_export"
+
+
+def version_jobs(targets: Targets, *, sanitizing: bool) -> list[UnresolvedAssetJobDefinition]:
+    """The jobs that make a version, with its databases of these targets.
+
+    With ``sanitizing`` the daily job also makes the sanitized copy, once the version is complete.
+    """
+    databases = [target for target in TARGETS if getattr(targets, target)]  # groups too
+    layers = dg.AssetSelection.groups("raw", "transformed", *databases, VERSION, "reports")
+    daily = dg.define_asset_job(
+        DAILY,
+        layers | dg.AssetSelection.assets(SANITIZED) if sanitizing else layers,
+        description="Makes the version of a day. The daily schedule runs it.",
+        executor_def=dg.in_process_executor,
+    )
+    on_demand = dg.define_asset_job(
+        ON_DEMAND,
+        layers,
+        description="Makes a version at any time; the launchpad takes its purpose and notes.",
+        config={"ops": {"export": {"config": {"purpose": "auto", "notes": ""}}}},
+        executor_def=dg.in_process_executor,
+    )
+    return [daily, on_demand]
+
+
+def daily_export_schedule(names: Namespace, timetable: Timetable) -> dg.ScheduleDefinition:
+    """The schedule; the version is named by the scheduled time, even if the tick is late."""
+    return dg.ScheduleDefinition(
+        name=names.name("daily_export_schedule"),
+        job_name=names.name(DAILY),
+        cron_schedule=timetable.cron,
+        execution_timezone=timetable.zone,
+        description=f"Makes today's version at {timetable}.",
+        execution_fn=partial(_request, names),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def _request(
+    names: Namespace, context: dg.ScheduleEvaluationContext
+) -> dg.RunRequest | dg.SkipReason:
+    """Request the day of the tick; a tick that Dagster makes up for on a later day is skipped."""
+    version = Version.at(context.scheduled_execution_time)
+    today = datetime.now(UTC).date()
+    if version.day != today:
+        return dg.SkipReason(
+            f"{version.partition} is over: a live database can be exported only for {today}"
+        )
+    return dg.RunRequest(
+        run_key=str(version),
+        partition_key=version.partition,
+        tags={names.tag(VERSION_TAG): str(version)},
+    )
 
 
 def source_definitions(

@@ -22,6 +22,9 @@ import dagster as dg
 import msgspec
 from dagster_shared.error import SerializableErrorInfo
 
+from mediatool_assets.core.errors import MediatoolError, Misuse
+from mediatool_assets.core.outcomes import RunOutcome, message_to_line
+from mediatool_assets.core.version import Version
 from mediatool_assets.dagster_internals import (
     MAX_RETRIES_TAG,
     LoadableTargetOrigin,
@@ -31,18 +34,21 @@ from mediatool_assets.dagster_internals import (
     RemoteRepositoryOrigin,
     execute_run,
 )
-from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
-from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, REFUSED_TAG
-from mediatool_assets.defs.layers import is_on_time, shown
-from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import WATCHER, RunReporter, report_steps
-from mediatool_assets.defs.runs import VERSION_TAG
-from mediatool_assets.domain.errors import MediatoolError, Misuse
-from mediatool_assets.domain.progress import RunOutcome, message_to_line
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.workers.pool import begin_imports
+from mediatool_assets.orchestration import DAYS, Namespace, is_on_time, shown
+from mediatool_assets.orchestration.runs import (
+    ATTENDED,
+    EXIT_CODE,
+    PROCESS_TAG,
+    REFUSED_TAG,
+    VERSION_TAG,
+    WATCHER,
+    RunReporter,
+    release_dead_runs,
+    report_steps,
+    this_process,
+)
 from mediatool_assets.stores.environment import shared_settings
+from mediatool_assets.work import begin_imports
 
 DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has it
 LOCATION = "mediatool_assets"  # likewise

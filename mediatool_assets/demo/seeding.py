@@ -1,33 +1,209 @@
-"""A day of edits: what people and the platforms' syncs change, add and remove."""
+"""Puts the demo source into a database, or moves it some days forward.
 
-from collections.abc import Iterable, Iterator
+The schema's DDL and the COPY that fills it.
+
+A day of edits: what people and the platforms' syncs change, add and remove.
+
+What a day of work does to each table: growth, and the shares that are changed and removed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from importlib.resources import files
+from typing import Any, LiteralString
 
-from psycopg import Cursor
+import psycopg
+from psycopg import Connection, Cursor, errors
 from psycopg.sql import SQL, Composable, Identifier
+from psycopg.types.json import Jsonb
 
-from mediatool_assets.seed import platforms
-from mediatool_assets.seed.draw import EPOCH, Draw, crm_id, uuid_of
-from mediatool_assets.seed.edits import (
-    EDITS,
-    NEW_COLUMN,
-    NEW_COLUMN_DAY,
-    NEW_COLUMN_SETS,
-    NEW_TABLE,
-    NEW_TABLE_DAY,
-    NOTES_A_DAY,
-    WEEKLY_GROWTH,
-    Edit,
-    rows_gained,
-)
-from mediatool_assets.seed.history import SHAPES
-from mediatool_assets.seed.loading import copy_rows, set_sequences
-from mediatool_assets.seed.lookups import Row
-from mediatool_assets.seed.sizes import PUBLISHED, World
-from mediatool_assets.seed.tables import BASE
-from mediatool_assets.seed.words import sentences
+from mediatool_assets.core.errors import Misuse, Refused, Unreachable
+from mediatool_assets.core.texts import Url
+from mediatool_assets.demo import tables as platforms
+from mediatool_assets.demo.tables import BASE, SHAPES, Row
+from mediatool_assets.demo.values import EPOCH, PUBLISHED, Draw, World, crm_id, sentences, uuid_of
+
+Conn = Connection[tuple[Any, ...]]
+_DIVIDER = "\n-- After the data"
+
+_COLUMNS = """
+    SELECT array_agg(attname::text ORDER BY attgenerated, attnum)
+    FROM pg_attribute
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
+
+
+def create(connection: Conn, schema: str, world: World) -> None:
+    """Make the schema, fill it and finish its keys, in the transaction that the caller holds."""
+    before, after = _ddl(connection, schema)
+    with connection.cursor() as cursor:
+        cursor.execute(before)
+        for table in world.counts:
+            copy_rows(cursor, table, platforms.rows(world, table))
+        cursor.execute(after)
+        set_sequences(cursor)
+
+
+def copy_rows(cursor: Cursor[tuple[Any, ...]], table: str, rows: Iterable[Row]) -> int:
+    """Stream rows into a table of the current schema; returns their number."""
+    columns = _columns(cursor, table)
+    statement = SQL("COPY {} ({}) FROM STDIN").format(
+        Identifier(table), SQL(", ").join(map(Identifier, columns))
+    )
+    count = 0
+    with cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+            count += 1
+    return count
+
+
+def set_sequences(cursor: Cursor[tuple[Any, ...]]) -> None:
+    """Set the identity columns' sequences to the highest id that was loaded."""
+    for table in ("teams", "reps", "rate_card", "changesets", "media_platform_entities"):
+        cursor.execute(
+            SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}").format(
+                table, Identifier(table)
+            )
+        )
+    cursor.execute("SELECT setval('campaign_number_seq', 46 + count(*)) FROM campaigns")
+
+
+def _columns(cursor: Cursor[tuple[Any, ...]], table: str) -> list[str]:
+    """Name the columns in the order of the rows that the seed makes.
+
+    A history table's own columns come last; what its base table generates stands before them.
+    """
+    found = cursor.execute(_COLUMNS, (table,)).fetchone()
+    columns: list[str] = found[0] if found else []
+    if table == "line_items_history":
+        columns.remove("flight_days")
+        columns.insert(columns.index("version"), "flight_days")
+    return columns
+
+
+def _ddl(connection: Conn, schema: str) -> tuple[SQL, SQL]:
+    text = files("mediatool_assets.demo.seeding").joinpath("schema.sql").read_text(encoding="utf-8")
+    name = Identifier(schema).as_string(connection)
+    before, _, after = (
+        text.replace("media_tool;", f"{name};")
+        .replace("SCHEMA media_tool IS", f"SCHEMA {name} IS")
+        .partition(_DIVIDER)
+    )
+    # The text is the package's own file and one quoted identifier.
+    return SQL(before), SQL("--" + after)
+
+
+WEEKLY_GROWTH: Mapping[str, int] = {
+    "users": 1,
+    "accounts": 65,
+    "campaigns": 81,
+    "strategies": 81,
+    "line_items": 133,
+    "line_item_media_buys": 180,
+    "media_buys": 319,
+    "media_platform_entities": 980,
+    "media_platform_entity_metadata": 196,
+}
+"""Rows that a week adds at scale 1: the published export against the one of a week later."""
+
+
+def rows_gained(world: World, table: str, day: int) -> int:
+    """Rows that a table has gained by the end of ``day``: at least one a day, users excepted."""
+    added = round(WEEKLY_GROWTH[table] * world[table] * day / (7 * PUBLISHED[table]))
+    return added if table == "users" else max(added, day)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """How one table is edited: shares of its rows a day, each at least one row unless 0.
+
+    ``sets`` is the SET clause of an update, with the parameters at, day and changeset.
+    """
+
+    key: LiteralString
+    sets: LiteralString
+    updated: float
+    soft_deleted: float = 0.0
+    deleted: float = 0.0
+    has_changeset: bool = True
+
+
+EDITS: Mapping[str, Edit] = {
+    "users": Edit(
+        "uuid",
+        "email = replace(email, '@', '+moved@'), modified_time = %(at)s",
+        updated=0.004,
+        has_changeset=False,
+    ),
+    "reps": Edit("integer", "is_active = NOT is_active", updated=0.01, has_changeset=False),
+    "rate_card": Edit(
+        "integer",
+        "notes = 'Revised', minimum_spend = coalesce(minimum_spend, 0) + 250",
+        updated=0.01,
+        soft_deleted=0.002,
+        has_changeset=False,
+    ),
+    "accounts": Edit(
+        "text",
+        "industry = 'Retail', modified_time = %(at)s",
+        updated=0.005,
+        soft_deleted=0.0002,
+        has_changeset=False,
+    ),
+    "campaigns": Edit(
+        "text",
+        "budget = coalesce(budget, 0) + 2500, modified_time = %(at)s,"
+        " stage = CASE WHEN stage = 'Won' THEN 'Live'::campaign_stage ELSE stage END",
+        updated=0.015,
+        soft_deleted=0.0005,
+        has_changeset=False,
+    ),
+    "strategies": Edit("uuid", "name = 'Revised'", updated=0.003, soft_deleted=0.0005),
+    "line_items": Edit(
+        "uuid",
+        "price = coalesce(price, 0) + 150.25, pacing_type = 'custom'",
+        updated=0.03,
+        soft_deleted=0.001,
+    ),
+    "line_item_media_buys": Edit(
+        "uuid",
+        "budget = coalesce(budget, 0) + 75.50",
+        updated=0.02,
+        soft_deleted=0.001,
+        deleted=0.0005,
+    ),
+    "media_buys": Edit(
+        "uuid", "spend = coalesce(spend, 0) + 125.005", updated=0.03, soft_deleted=0.0005
+    ),
+    "media_platform_entities": Edit(
+        "bigint",
+        "metadata = CASE WHEN jsonb_typeof(metadata) = 'object'"
+        " THEN metadata || jsonb_build_object('revision', 1000 + %(day)s) ELSE metadata END",
+        updated=0.02,
+        deleted=0.0002,
+        has_changeset=False,
+    ),
+}
+
+NEW_COLUMN_DAY = 4
+NEW_COLUMN: LiteralString = "ALTER TABLE line_items ADD COLUMN brand_safety_tier text"
+NEW_COLUMN_SETS: LiteralString = "brand_safety_tier = 'strict'"
+
+NEW_TABLE_DAY = 5
+NEW_TABLE: LiteralString = """
+    CREATE TABLE campaign_notes (
+        id integer GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+        campaign_id text NOT NULL,
+        note text,
+        created_at timestamp with time zone NOT NULL
+    )
+"""
+NOTES_A_DAY = 20
+"""At scale 1."""
+
 
 KINDS = ("inserted", "updated", "soft_deleted", "deleted")
 SAVED_TOGETHER = 25
@@ -255,3 +431,168 @@ class SeedDay:
 
 def _flags_deletion(edit: Edit) -> bool:
     return edit.soft_deleted > 0
+
+
+Edits = Mapping[int, Mapping[str, Any]]
+"""Per day: {table: {inserted, updated, soft_deleted, deleted}}, and "schema": what became new."""
+
+_SESSION = "SET lc_monetary = 'C'; SET lock_timeout = '60s'"
+"""Amounts are read with a decimal point in any locale; replacing waits for readers."""
+_STATE = """
+    CREATE SCHEMA IF NOT EXISTS mediatool_seed;
+    CREATE TABLE IF NOT EXISTS mediatool_seed.state (
+        schema_name text PRIMARY KEY,
+        scale double precision NOT NULL,
+        is_full boolean NOT NULL,
+        day integer NOT NULL,
+        edits jsonb NOT NULL
+    );
+    SELECT pg_advisory_xact_lock(4876876)
+"""
+_KEEP_STATE = """
+    INSERT INTO mediatool_seed.state VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (schema_name) DO UPDATE
+    SET scale = excluded.scale, is_full = excluded.is_full,
+        day = excluded.day, edits = excluded.edits
+"""
+_RELATIONS = """
+    SELECT relkind::text, relname::text FROM pg_class
+    WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('m', 'v', 'r', 'p')
+      AND NOT relispartition
+"""
+_TYPES = """
+    SELECT typtype::text, typname::text FROM pg_type
+    WHERE typnamespace = to_regnamespace(%s) AND typtype IN ('d', 'e')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """The contents of the schema: rows per table, their sum, and the edits since day 0."""
+
+    tables: Mapping[str, int]
+    rows: int
+    edits: Edits
+
+
+def seed(
+    url: Url, *, scale: float = 1.0, full: bool = False, day: int = 0, schema: str = "media_tool"
+) -> Seeded:
+    """Fill ``schema`` of the database at ``url`` with the demo source as of ``day``.
+
+    One transaction: readers see the old schema or the new one. If the schema was seeded at the same
+    scale for an earlier day, the missing days are applied; any other seeded schema is replaced. The
+    only other schema that changes is ``mediatool_seed``, which records what was seeded. Raises
+    Refused if the seed did not make the schema, or if something outside depends on it; Misuse for
+    invalid arguments; Unreachable if the server does not answer.
+    """
+    _check(scale, day, schema)
+    with _connected(url) as connection:
+        with connection.transaction():
+            edits = _bring_to(connection, schema, scale, full, day)
+            tables = _finish(connection, schema)
+        return Seeded(tables, sum(tables.values()), edits)
+
+
+def _check(scale: float, day: int, schema: str) -> None:
+    if not 0 < scale <= 1000:
+        raise Misuse(f"scale {scale} is not in 0 to 1000; 1 is the published export, try 0.02")
+    if day < 0:
+        raise Misuse(f"day {day} is before the first; days count from 0")
+    if not schema or schema == "mediatool_seed" or schema.startswith("pg_"):
+        raise Misuse(f"schema {schema!r} cannot hold the demo source; name another, as media_tool")
+
+
+@contextmanager
+def _connected(url: Url) -> Iterator[Conn]:
+    try:
+        with psycopg.connect(url.reveal(), client_encoding="utf8") as connection:
+            connection.execute(_SESSION)
+            yield connection
+    except errors.DependentObjectsStillExist as error:
+        raise Refused(
+            f"something outside the schema depends on it: {error.diag.message_detail}; "
+            "drop that first, or seed another schema"
+        ) from error
+    except errors.InsufficientPrivilege as error:
+        raise Refused(
+            f"PostgreSQL at {url}: {error.diag.message_primary}; "
+            "seed a database in which this user may create schemas"
+        ) from error
+    except errors.LockNotAvailable as error:
+        raise Refused(
+            "someone has been using the schema's tables for a minute, perhaps an export; "
+            "seed again when that is done"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise Unreachable(
+            f"PostgreSQL at {url}: {' '.join(str(error).split())}; "
+            "start it, or correct MEDIATOOL_POSTGRES_URL"
+        ) from error
+
+
+def _bring_to(connection: Conn, schema: str, scale: float, full: bool, day: int) -> Edits:
+    connection.execute(_STATE)
+    world = World.of(scale, full=full)
+    known = connection.execute(
+        "SELECT scale, is_full, day, edits FROM mediatool_seed.state WHERE schema_name = %s",
+        (schema,),
+    ).fetchone()
+    stands = connection.execute("SELECT to_regnamespace(%s)", (_quoted(schema),)).fetchone() != (
+        None,
+    )
+    edits: dict[int, Mapping[str, Any]] = {}
+    reached = 0
+    if known and stands and known[:2] == (scale, full) and known[2] < day:
+        reached = known[2]
+        edits = {int(number): of_day for number, of_day in known[3].items()}
+        connection.execute(SQL("SET search_path TO {}").format(Identifier(schema)))
+    else:
+        if stands:
+            _drop(connection, schema, known is not None)
+        create(connection, schema, world)
+    for number in range(reached + 1, day + 1):
+        with connection.cursor() as cursor:
+            one = SeedDay(cursor, world, number)
+            one.apply()
+            edits[number] = {**one.tables, "schema": one.schema}
+    connection.execute(_KEEP_STATE, (schema, scale, full, day, Jsonb(edits)))
+    return edits
+
+
+def _drop(connection: Conn, schema: str, ours: bool) -> None:
+    """Drop a schema of ours object by object, so that nothing outside it can go with it."""
+    relations = connection.execute(_RELATIONS, (_quoted(schema),)).fetchall()
+    if relations and not ours:
+        raise Refused(
+            f"schema {schema} holds {len(relations)} tables and views that the seed did not make; "
+            "seed another database, or another schema by MEDIATOOL_POSTGRES_SCHEMA"
+        )
+    kinds = {"MATERIALIZED VIEW": "m", "VIEW": "v", "TABLE": "rp"}
+    drops = [(word, [n for kind, n in relations if kind in of]) for word, of in kinds.items()]
+    types = connection.execute(_TYPES, (_quoted(schema),)).fetchall()
+    drops += [("DOMAIN", [n for kind, n in types if kind == "d"])]
+    drops += [("TYPE", [n for kind, n in types if kind == "e"])]
+    drops += [("SEQUENCE", ["campaign_number_seq"])]
+    for word, names in drops:
+        if names:
+            listed = SQL(", ").join(Identifier(schema, name) for name in names)
+            connection.execute(SQL("DROP {} IF EXISTS {}").format(SQL(word), listed))
+    connection.execute(SQL("DROP SCHEMA {}").format(Identifier(schema)))
+
+
+def _finish(connection: Conn, schema: str) -> dict[str, int]:
+    """Gather the planner's statistics and count every table."""
+    found = connection.execute(_RELATIONS, (_quoted(schema),)).fetchall()
+    tables = sorted(name for kind, name in found if kind in "rp")
+    counts: dict[str, int] = {}
+    for table in tables:
+        name = Identifier(schema, table)
+        connection.execute(SQL("ANALYZE {}").format(name))
+        row = connection.execute(SQL("SELECT count(*) FROM {}").format(name)).fetchone()
+        counts[table] = row[0] if row else 0
+    return counts
+
+
+def _quoted(schema: str) -> str:
+    return Identifier(schema).as_string()

@@ -1,18 +1,32 @@
-"""The raw layer: every table of the source, from one snapshot, in one archive."""
+"""The raw layer: every table of the source, from one snapshot, in one archive.
 
+A day's RDS snapshot that AWS exports: as an asset, or when a version needs it.
+"""
+
+import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
+from mediatool_assets import orchestration as pools
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
+from mediatool_assets.core.errors import BadArchive, BadSettings, BadSource, NotFound
+from mediatool_assets.core.metadata import Purpose
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.resolution import resolve
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import Version, checked_notes
+from mediatool_assets.export.flow import Asked, OnDay, Origin, SourceCandidates, adopt, export
+from mediatool_assets.export.rds import SnapshotExporter
+from mediatool_assets.orchestration import (
     ARCHIVES_IO,
+    CODE_VERSION,
+    DAYS,
     RAW_ARCHIVE,
     TABLES_IO,
     TOGETHER,
@@ -21,23 +35,87 @@ from mediatool_assets.defs.layers import (
     log_warnings,
     warnings_of,
 )
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.rds import snapshot_first, source_candidates
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.runs import RunVersion, VersionRequest
-from mediatool_assets.defs.stored import stored_archive, stored_member
-from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.notes import checked_notes
-from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.export.origin import Asked, OnDay, Origin, SourceCandidates, adopt
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.orchestration.io_managers import stored_archive, stored_member
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import LoggedProgress, RunVersion, VersionRequest, retried
+from mediatool_assets.stores.ports import Task
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
+
+
+def source_candidates(servers: ServersResource) -> SourceCandidates:
+    """The possible sources of a day, as of now."""
+    settings = servers.settings()
+    live = servers.source() if settings.postgres_url else None
+    return SourceCandidates.of(settings, servers.objects(), live, datetime.now(UTC).date())
+
+
+def snapshot_first(
+    context: dg.AssetExecutionContext,
+    servers: ServersResource,
+    places: SourceCandidates,
+    asked: Asked,
+) -> Task | None:
+    """Have AWS export a snapshot if the day has to come from RDS and has no export yet.
+
+    For today, a snapshot is taken under the run's version. For a past day, the snapshot is the last
+    automated one, whose time names the version, or one that was taken for a version. The run is
+    pinned to the version before the first request to AWS, so that a retry finds its snapshot and
+    task. Raises BadSettings if ``rds`` is requested, no export exists, and the settings do not name
+    the instance.
+    """
+    run = RunVersion.of(context)
+    if not places.lacks_export(run.partition, asked, run.named()):
+        return None
+    settings = servers.settings()
+    if not settings.can_export_rds_snapshots and (
+        asked != "rds" or places.has_exports(run.partition)
+    ):
+        return None
+    wait = partial(time.sleep, settings.rds_poll_seconds)  # an interrupt ends it
+    work = SnapshotExporter(servers.snapshots(), wait, LoggedProgress(context))
+    if run.partition == places.today.isoformat():
+        return work.of_now(run.to_make(places.objects))
+    try:
+        version, snapshot = work.chosen(date.fromisoformat(run.partition), run.named())
+    except NotFound as error:
+        if asked == "rds":
+            raise
+        context.log.info(str(error))
+        return None
+    return work.export(run.pin(version), snapshot)
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    group_name="source",
+    kinds={"aws", "parquet"},
+    tags={"mediatool/layer": "rds"},
+    code_version=CODE_VERSION,
+)
+def rds_snapshot_export(
+    context: dg.AssetExecutionContext, servers: ServersResource
+) -> dg.MaterializeResult[None]:
+    """An RDS snapshot of the day, exported to the bucket by AWS, its files listed and checked."""
+    with retried():
+        run, places = RunVersion.of(context), source_candidates(servers)
+        task = snapshot_first(context, servers, places, "rds")
+        if task is not None and task.warning:
+            context.log.warning(f"RDS export task {task.name}: {task.warning}")
+        export = places.export(run.partition, run.named())
+        version = run.pin(export.version)
+        with export.snapshot() as snapshot:
+            facts = snapshot.facts
+    return dg.MaterializeResult(
+        metadata={
+            "version": str(version),
+            "dagster/uri": str(facts["export"]),
+            "snapshot": str(facts["snapshot_id"]),
+            "structure_from": str(facts["structure_from"]),
+            "tables": len(snapshot.schema.tables),
+        }
+    )
+
 
 ON_DEMAND = "on_demand_export"
 """The job with which people make a version, in the launchpad or from the command line."""
@@ -76,13 +154,13 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         with retried():
             objects, run = servers.objects(), RunVersion.of(context)
             version = run.named()
-            archived = archives.find(objects, "raw", version) if version else None
+            archived = catalog.find(objects, "raw", version) if version else None
             if version is None or archived is None:
                 version, archived = _make(context, config, servers)
             else:
                 run.keep(version_request(run, config))
                 context.log.info(f"{archived.uri} is complete: adopted")
-            archive = archives.reader(objects, "raw", version)
+            archive = catalog.reader(objects, "raw", version)
             _check_tables(archive, tables, servers.settings().model)
             results = list(_results(context, archive, version, archived, tables))
         yield from results

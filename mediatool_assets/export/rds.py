@@ -3,31 +3,56 @@
 Every row comes from AWS's Parquet files. They lack DDL, keys and sequences: these are taken from
 the nearest raw archive with the same tables, else from the live database. The version records
 which.
+
+Takes a snapshot of the RDS instance, and has AWS export it to the bucket.
+
+A run that is killed and started again with the same version finds its own snapshot and task by
+their names, and continues to wait for them.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 import pyarrow as pa
 from pyarrow import parquet
 
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadSource
-from mediatool_assets.domain.json_documents import decoded
-from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.domain.rds_export import ExportInfo, TablesInfo, day_prefix, version_of_folder
-from mediatool_assets.domain.row_json import row_writer
-from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export.rds_layout import ExportedTable, ExportFiles, folders
-from mediatool_assets.flows.export.rds_structure import Structure, nearest_structure, relations
-from mediatool_assets.flows.ports import ObjectStore, Source
+from mediatool_assets.core.errors import BadSource, NotFound
+from mediatool_assets.core.manifest import NotCarried
+from mediatool_assets.core.rows import row_writer
+from mediatool_assets.core.schema import Chunk, Schema, Table
+from mediatool_assets.core.texts import decoded
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.rds_files import (
+    ExportedTable,
+    ExportFiles,
+    ExportInfo,
+    Structure,
+    TablesInfo,
+    day_prefix,
+    folders,
+    nearest_structure,
+    relations,
+    version_of_folder,
+)
+from mediatool_assets.stores.ports import (
+    OWN_SNAPSHOTS,
+    DbSnapshot,
+    ObjectStore,
+    Progress,
+    SnapshotExports,
+    Source,
+    Task,
+    silent,
+    snapshot_name,
+    task_name,
+)
 
 _BATCH_ROWS = 1_000
 
@@ -279,3 +304,86 @@ def _check_columns(part: str, found: list[str], table: Table) -> None:
             f"{part} has the columns {', '.join(found)}; {table.name} has {', '.join(wanted)}; "
             "export the snapshot again"
         )
+
+
+_COMING = {"creating", "copying"}
+"""The states of a snapshot that is available or will be."""
+
+
+@dataclass(frozen=True)
+class SnapshotExporter:
+    """Exports snapshots of one instance. ``wait`` sleeps between two requests to AWS."""
+
+    rds: SnapshotExports
+    wait: Callable[[], None]
+    progress: Progress = silent
+
+    def of_now(self, version: Version) -> Task:
+        """Take the version's snapshot, wait until it is available, and export it.
+
+        Raises BadSource with AWS's own reason if the snapshot or the export fails.
+        """
+        return self.export(version, self.rds.take(snapshot_name(version)))
+
+    def chosen(self, day: date, wanted: Version | None = None) -> tuple[Version, DbSnapshot]:
+        """Return the day's last snapshot and its version, or that of the ``wanted`` version.
+
+        A snapshot taken for ``wanted`` comes first: a run that took it may continue after midnight.
+        Raises NotFound if the day has none.
+        """
+        own = self.rds.snapshot(snapshot_name(wanted)) if wanted else None
+        if wanted is not None and own is not None:
+            return wanted, own
+        found = {
+            version: snapshot
+            for snapshot in self.rds.of_day(day)
+            if (version := snapshot.version) is not None and wanted in (None, version)
+        }
+        if not found:
+            of = f"version {wanted}" if wanted else f"{day} (UTC)"
+            raise NotFound(
+                f"RDS has no automated snapshot of {of} and no {OWN_SNAPSHOTS}… one; "
+                "put an export of that day into the bucket, or take another day"
+            )
+        return max(found.items())
+
+    def export(self, version: Version, snapshot: DbSnapshot) -> Task:
+        """Export a snapshot to the version's key once it is available; wait for the task's end.
+
+        Raises BadSource if the snapshot or the export task fails.
+        """
+        while snapshot.status in _COMING:
+            self.progress("snapshot", snapshot.percent, 100, "percent")
+            self.wait()
+            snapshot = self.rds.snapshot(snapshot.name) or _gone(f"RDS snapshot {snapshot.name}")
+        if snapshot.status != "available":
+            raise BadSource(
+                f"RDS snapshot {snapshot.name} is {snapshot.status}, not available; look at it in "
+                "the console of RDS, and run it again"
+            )
+        task = self._begun(version, snapshot)
+        while task.under_way:
+            self.progress("rds_export", task.percent, 100, "percent")
+            self.wait()
+            task = self.rds.task(task.name) or _gone(f"RDS export task {task.name}")
+        if task.status != "COMPLETE":
+            raise BadSource(
+                f"RDS export task {task.name} is {task.status}: {task.reason}; correct that, and "
+                "export again"
+            )
+        return task
+
+    def _begun(self, version: Version, snapshot: DbSnapshot) -> Task:
+        """Start the version's export task, or return the first one that has not failed."""
+        attempt = 1
+        while (task := self.rds.task(task_name(version, attempt))) is not None and not (
+            task.under_way or task.status == "COMPLETE"
+        ):
+            attempt += 1
+        return self.rds.start(
+            task_name(version, attempt), snapshot, day_prefix(version.partition).rstrip("/")
+        )
+
+
+def _gone(what: str) -> NoReturn:
+    raise BadSource(f"{what} was deleted during the export; export again")

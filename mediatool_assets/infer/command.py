@@ -1,4 +1,7 @@
-"""``model infer`` and ``model check``: a model for any database, and whether it still fits."""
+"""``model infer`` and ``model check``: a model for any database, and whether it still fits.
+
+Finds reasons why a restore of a source would fail, before anything is exported.
+"""
 
 import os
 from collections.abc import Iterator
@@ -9,18 +12,75 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.archive_argument import opened, settings_for
-from mediatool_assets.cli.output import Json, echo, note, print_json
-from mediatool_assets.cli.progress import working
-from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
-from mediatool_assets.domain.errors import BadModel, Misuse
-from mediatool_assets.domain.json_documents import pretty
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
+from mediatool_assets.cli import Json, echo, note, print_json, working
+from mediatool_assets.core.errors import BadModel, Misuse, Unreachable
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import SHIPPED_MODEL, pretty
 from mediatool_assets.stores.environment import read_settings, settings
+from mediatool_assets.versions.arguments import opened, settings_for
 
 if TYPE_CHECKING:
-    from mediatool_assets.flows.infer import Inferred, TableSource
+    from mediatool_assets.core.restorable_ddl import RestoreScript
+    from mediatool_assets.infer.flow import Inferred, TableSource
+
+
+def restore_problems(tables: "TableSource", config: Settings) -> list[str]:
+    """A line for each problem: objects with missing dependencies, or that a restore refuses to
+    make.
+
+    If ``MEDIATOOL_RESTORE_POSTGRES_URL`` is set, a line for what that server lacks too. Objects in
+    ``MEDIATOOL_RESTORE_SKIP`` are no problem.
+    """
+    gaps = [gap for gap in tables.schema.gaps if gap.stops_restore]
+    if config.restore_postgres_url is None and not config.restore_skip:
+        return list(map(str, gaps))
+    from mediatool_assets.core import restorable_ddl
+    from mediatool_assets.core.ddl import BadStatement, Skips
+    from mediatool_assets.core.setting_values import by_setting, leave_out
+
+    skips = Skips(by_setting(config.restore_skip))
+    try:
+        script = restorable_ddl.read(tables.ddl().decode(), skips.reason)
+    except BadStatement as error:
+        fix = leave_out(error.of) if error.of else "see schema.sql of an archive"
+        return [*map(str, gaps), f"a restore cannot create {error}; {fix}"]
+    problems = [str(gap) for gap in gaps if not gap.is_of(script.skipped)]
+    if config.restore_postgres_url is None:
+        return problems
+    return [*problems, *_of_the_server(tables, config, script)]
+
+
+def restore_notes(tables: "TableSource") -> list[str]:
+    """The differences between the source and a restored version."""
+    from mediatool_assets.core.metadata import source_warnings
+
+    problems = {str(gap) for gap in tables.schema.gaps if gap.stops_restore}
+    return [w for w in source_warnings(tables.facts, tables.schema) if w not in problems]
+
+
+def _of_the_server(
+    tables: "TableSource", config: Settings, script: "RestoreScript"
+) -> Iterator[str]:
+    from mediatool_assets.core.restorable_ddl import needs
+    from mediatool_assets.core.schema import Release
+    from mediatool_assets.stores.postgres_target import PostgresTarget
+
+    version = tables.facts.get("server_version") or 0  # unknown for an RDS export
+    major = Release.parse(version).major
+    needed = needs(major, tables.schema, script)
+    target = PostgresTarget.of(config)
+    try:
+        missing = list(needed.lacking(target.features()))
+    except Unreachable as error:
+        yield f"it is unknown whether a restore would succeed: {error}"
+        return
+    if missing:
+        yield (
+            f"{target.server} lacks {', '.join(missing)}: a restore fails; set "
+            "MEDIATOOL_RESTORE_POSTGRES_URL to a server that has it "
+            "(docs/reference/local-servers.md)"
+        )
+
 
 app = typer.Typer()
 
@@ -109,8 +169,8 @@ def check(source: Source = None, json: Json = False) -> None:
         mediatool model check
         mediatool model check --source $(mediatool latest) --json
     """
-    from mediatool_assets.domain.resolution import resolve
-    from mediatool_assets.flows.model.file import load_model
+    from mediatool_assets.core.model_file import load_model
+    from mediatool_assets.core.resolution import resolve
 
     config = _config(source)
     path = config.model
@@ -149,11 +209,11 @@ def _config(source: str | None) -> Settings:
 def _tables(source: str | None) -> Iterator["TableSource"]:
     """The tables of a file, a version, or by default the live source."""
     from mediatool_assets.archive.reader import ArchiveReader
-    from mediatool_assets.flows.infer import ArchivedTables, LiveTables
+    from mediatool_assets.infer.flow import ArchivedTables, LiveTables
 
     config = _config(source)
     if source is None:
-        from mediatool_assets.stores.postgres import PostgresSource
+        from mediatool_assets.stores.postgres_source import PostgresSource
 
         with PostgresSource.of(config).snapshot() as snapshot:
             yield LiveTables(snapshot)
@@ -162,8 +222,8 @@ def _tables(source: str | None) -> Iterator["TableSource"]:
 
 
 def _inferred(tables: "TableSource", sample: int) -> "Inferred":
-    from mediatool_assets.flows.infer import infer as propose
-    from mediatool_assets.flows.workers.workspace import workspace
+    from mediatool_assets.infer.flow import infer as propose
+    from mediatool_assets.work.scratch import workspace
 
     own = replace(read_settings(), dask_scheduler=None)  # keys are files of this machine
     with (
@@ -175,7 +235,7 @@ def _inferred(tables: "TableSource", sample: int) -> "Inferred":
 
 def _write_risks(found: "Inferred", path: Path) -> None:
 
-    from mediatool_assets.domain.inference.risks import markdown
+    from mediatool_assets.infer.placement import markdown
 
     if path.suffix == ".json":
         path.write_bytes(pretty(found.risks))
@@ -184,7 +244,7 @@ def _write_risks(found: "Inferred", path: Path) -> None:
 
 
 def _left_behind(found: "Inferred") -> str:
-    from mediatool_assets.domain.not_carried import in_few_words
+    from mediatool_assets.core.manifest import in_few_words
 
     left = in_few_words(found.risks.not_carried) or "nothing"
     return f"not carried by any version: {left}; --risks FILE lists each with its reason"

@@ -1,28 +1,357 @@
-"""Finds the common values of gathered keys, in DuckDB."""
+"""Infer: proposes a model and a report of risks from a source's schema and rows.
 
-# ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
+Statistics of a whole source: workers profile every table, and references are compared.
 
+Finds the common values of gathered keys, in DuckDB.
+
+Profiles part of a table in a worker: its keys as Parquet, its risks as counts.
+
+The tables to profile, from a raw archive or a live source, with one interface.
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+import bson
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
+from bson.errors import InvalidDocument
 
-from mediatool_assets.domain.inference.figures import FanOut
-from mediatool_assets.domain.inference.references import (
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.core.manifest import Block, NotCarried
+from mediatool_assets.core.schema import Chunk, Column, Schema, Table
+from mediatool_assets.core.shapes import ColumnField, DocumentShape
+from mediatool_assets.infer import placement
+from mediatool_assets.infer.model_text import model_text
+from mediatool_assets.infer.placement import (
+    Entity,
+    FanOut,
+    Figures,
+    RiskReport,
+    TableFigures,
+    entities,
+)
+from mediatool_assets.infer.references import (
     ALMOST_UNIQUE,
     CandidateReference,
     Coverage,
+    MeasuredReference,
     Place,
+    accepted_references,
+    candidates,
+    declared,
+    fields_of,
+    identifying_key,
     measurable,
+    undeclared_reference,
+    words_of,
 )
-from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.infer.profiling import SIZE, schema_of
-from mediatool_assets.flows.transform.gathering import key_of, keys_of
-from mediatool_assets.flows.workers.duckdb_session import cased, duckdb_session, identifier, literal
+from mediatool_assets.stores.ports import RowReader, SourceSnapshot
+from mediatool_assets.transform.documents import DocumentBuilder, canonical, key_of, keys_of
+from mediatool_assets.transform.values import Losses
+from mediatool_assets.versions.records import Row, row_parser
+from mediatool_assets.work import in_order
+from mediatool_assets.work.scratch import Workspace, cased, duckdb_session, identifier, literal
+
+
+class RowRange(Protocol):
+    """Consecutive rows of a table, to be read by a worker; can be pickled."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """The rows as NDJSON lines without newlines."""
+
+
+class TableSource(Protocol):
+    """A schema and the rows of its tables, at one instant."""
+
+    @property
+    def name(self) -> str:
+        """The name of the source, for display."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema with every table, including those without rows."""
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """Tables whose rows were excluded."""
+
+    @property
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """Known objects of the source that no archive contains."""
+
+    @property
+    def facts(self) -> Mapping[str, str | int | None]:
+        """The source's facts, with the keys of the metadata file."""
+
+    def ddl(self) -> bytes:
+        """The content of ``schema.sql``; raises the errors of creating it."""
+
+    def lines(self, table: Table) -> list[RowRange]:
+        """All rows of a table in order, in shares of some megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLines:
+    """A block of a raw archive."""
+
+    archive: ArchiveReader
+    block: Block
+
+    @property
+    def rows(self) -> int:
+        """The number of rows in the manifest."""
+        return self.block.rows
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """The block's rows, read by range."""
+        return (split_lines(content) for content in self.archive.blocks((self.block,)))
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLines:
+    """A chunk of a live table, read in the coordinator's snapshot."""
+
+    reader: RowReader
+    table: Table
+    chunk: Chunk
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that the snapshot counted."""
+        return self.chunk.rows
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """The chunk's rows."""
+        return self.reader.read(self.table, self.chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedTables:
+    """The tables of a raw archive; tables excluded from the export have no rows."""
+
+    archive: ArchiveReader
+
+    @property
+    def name(self) -> str:
+        """The archive's name, without its location."""
+        return self.archive.source.name.rpartition("/")[2]
+
+    @property
+    def schema(self) -> Schema:
+        """The schema in ``schema.json``."""
+        return self.archive.schema()
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """The excluded tables in the manifest."""
+        return frozenset(exclusion.table for exclusion in self.archive.manifest.exclusions)
+
+    @property
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """The objects that the manifest lists."""
+        return self.archive.manifest.not_carried
+
+    @property
+    def facts(self) -> Mapping[str, str | int | None]:
+        """The facts in the manifest."""
+        return self.archive.manifest.source
+
+    def ddl(self) -> bytes:
+        """The DDL in the archive."""
+        return self.archive.read_file("schema.sql")
+
+    def lines(self, table: Table) -> list[RowRange]:
+        """One share per block."""
+        member = self.archive.manifest.tables().get(table.name)
+        blocks = member.blocks if member is not None else ()
+        reader = ArchiveReader(self.archive.source)
+        return [BlockLines(reader, block) for block in blocks]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTables:
+    """The tables of a snapshot that the caller keeps open."""
+
+    snapshot: SourceSnapshot
+
+    @property
+    def name(self) -> str:
+        """The schema and its server."""
+        facts = self.snapshot.facts
+        return f"schema {facts['schema']} of {facts['instance']}"
+
+    @property
+    def schema(self) -> Schema:
+        """The schema in pg_catalog."""
+        return self.snapshot.schema
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """Empty: tables are excluded by an export, not by a source."""
+        return frozenset()
+
+    @property
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """The objects that the catalogs list."""
+        return self.snapshot.not_carried()
+
+    @property
+    def facts(self) -> Mapping[str, str | int | None]:
+        """The snapshot's facts."""
+        return self.snapshot.facts
+
+    def ddl(self) -> bytes:
+        """The DDL as pg_dump writes it now."""
+        return self.snapshot.ddl()
+
+    def lines(self, table: Table) -> list[RowRange]:
+        """One share per chunk."""
+        reader = self.snapshot.reader
+        return [ChunkLines(reader, table, chunk) for chunk in self.snapshot.chunks(table)]
+
+
+SIZE = "size"
+"""The name of the column with the size of each row, in bytes as a document of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileShare:
+    """Rows to read in a worker, and the columns that may be parts of references."""
+
+    table: Table
+    columns: tuple[Column, ...]
+    lines: RowRange
+    path: Path
+
+
+@dataclass(slots=True)
+class ShareProfile:
+    """The figures of a share; the file at ``path`` holds the key and size of each row."""
+
+    path: Path
+    rows: int = 0
+    bytes: int = 0
+    largest: int = 0
+    largest_key: str = ""
+    values: Counter[str] = field(default_factory=Counter)
+    losses: dict[str, dict[str, int]] = field(default_factory=dict)
+    odd_keys: dict[str, Counter[str]] = field(default_factory=dict)
+
+
+def schema_of(columns: Iterable[Column]) -> pa.Schema:
+    """The Parquet file's columns: canonical texts, as the transform's joins compare them."""
+    fields = [
+        (keys_of(c.name), pa.list_(pa.string())) if c.element else (key_of(c.name), pa.string())
+        for c in columns
+    ]
+    return pa.schema([(SIZE, pa.int64()), *fields])
+
+
+def profile_share(share: ProfileShare) -> ShareProfile:
+    """In a worker: read the share once; raises errors of reading and parsing."""
+    losses = Losses()
+    table = share.table
+    documents = DocumentBuilder(_shape(table), losses, root=False)
+    parse = row_parser(table)
+    found = ShareProfile(share.path)
+    nested = [c.name for c in table.columns if c.base in ("json", "jsonb")]
+    schema = schema_of(share.columns)
+    with pq.ParquetWriter(share.path, schema, compression="zstd", compression_level=1) as writer:
+        for lines in share.lines.batches():
+            rows = list(map(parse, lines))
+            sizes = [
+                _size(documents, row, line, found) for row, line in zip(rows, lines, strict=True)
+            ]
+            for row in rows:
+                found.values.update(name for name, value in row.items() if value is not None)
+            for name in nested:
+                counts = found.odd_keys.setdefault(name, Counter())
+                for row in rows:
+                    counts.update(odd_keys(row[name]))
+            arrays = [pa.array(sizes, pa.int64()), *_keys(share.columns, rows)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            found.rows += len(rows)
+    found.losses = {
+        name.removeprefix(f"{table.name}."): counts for name, counts in losses.counted().items()
+    }
+    return found
+
+
+def _shape(table: Table) -> DocumentShape:
+    """The shape of the table's rows as documents, by the defaults."""
+    key, _ = identifying_key(table)
+    fields, _ = fields_of(table, key)
+    return DocumentShape(table, key, tuple(ColumnField(c, fields[c.name]) for c in table.columns))
+
+
+def _size(documents: DocumentBuilder, row: Row, line: bytes, found: ShareProfile) -> int:
+    """The bytes of the row's document, or of its JSON if it cannot become a document."""
+    try:
+        size = len(bson.encode(documents.document(row, line)))
+    except (InvalidDocument, OverflowError, UnicodeEncodeError):
+        size = len(line)
+    found.bytes += size
+    if size > found.largest:
+        found.largest, found.largest_key = size, str(documents.key(row))
+    return size
+
+
+def _keys(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[pa.Array]:
+    for column in columns:
+        name = column.name
+        if column.element is None:
+            yield pa.array([_told(row[name], column) for row in rows], pa.string())
+        else:
+            yield pa.array([_elements(row[name], column) for row in rows], pa.list_(pa.string()))
+
+
+def _elements(value: Any, column: Column) -> list[str | None] | None:
+    if type(value) is not list:
+        return None
+    return [_told(item, column) for item in value if type(item) is not list]
+
+
+def _told(value: Any, column: Column) -> str | None:
+    """The value as joins compare it; None for an empty text, which references nothing."""
+    return canonical(value, column) or None
+
+
+def odd_keys(value: Any) -> set[str]:
+    """Return which of ``$`` (at the start), ``.`` and NUL occur in a JSON document's keys."""
+    found: set[str] = set()
+    level = [value]
+    while level:
+        following: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                for key, child in item.items():
+                    if key.startswith("$"):
+                        found.add("$")
+                    if "." in key:
+                        found.add(".")
+                    if "\0" in key:
+                        found.add("NUL")
+                    if type(child) in (dict, list):
+                        following.append(child)
+            elif type(item) is list:
+                following += [child for child in item if type(child) in (dict, list)]
+        level = following
+    return found
+
+
+# ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
+
 
 TOGETHER = 25
 """Columns per query: DuckDB plans some hundred of them for longer than it reads."""
@@ -187,3 +516,171 @@ def _key(column: Column) -> str:
 
 def _table(name: str) -> str:
     return identifier(f"t:{cased(name)}")
+
+
+AHEAD = 8
+"""Shares handed out in advance: enough to keep workers busy, few enough to wait for at the end."""
+
+
+def measure(tables: TableSource, workspace: Workspace, sample: int) -> Figures:
+    """Read at most about ``sample`` rows of each table, and test all references with them.
+
+    Raises the errors of reading.
+    """
+    schema, scratch = tables.schema, workspace.scratch
+    totals: dict[str, _Total] = {}
+    shares = list(_shares(tables, schema, scratch, sample, totals))
+    done, wanted = 0, sum(share.lines.rows for share in shares)
+    with KeyDatabase.opened(scratch) as keys:
+        with in_order(workspace.executor, profile_share, shares, ahead=AHEAD) as results:
+            pairs = zip(shares, results, strict=True)
+            for name, group in groupby(pairs, key=lambda pair: pair[0].table.name):
+                for _, sounded in group:
+                    totals[name].add(sounded)
+                    done += sounded.rows
+                    workspace.progress("reading", done, wanted)
+        for table in schema.tables:
+            keys.bring(table, totals[table.name].files)
+        unique = {t.name: keys.almost_unique(t) for t in schema.tables}
+        return _figures(schema, totals, unique, keys)
+
+
+def _figures(
+    schema: Schema,
+    totals: Mapping[str, "_Total"],
+    unique: Mapping[str, frozenset[str]],
+    keys: KeyDatabase,
+) -> Figures:
+    inclusions = _inclusions(schema, unique, keys)
+    inclusions = {
+        r: replace(found, known=totals[r.target].known) for r, found in inclusions.items()
+    }
+    believed = (r.reference for r in accepted_references(inclusions))
+    fan_outs = {r: keys.fan_out(r) for r in believed if inclusions[r].found and not r.each}
+    figures = {name: total.figures(unique[name]) for name, total in totals.items()}
+    return Figures(figures, inclusions, fan_outs)
+
+
+def _inclusions(
+    schema: Schema, unique: Mapping[str, frozenset[str]], keys: KeyDatabase
+) -> dict[CandidateReference, Coverage]:
+    """For every declared or possible reference, count how many of its values are keys."""
+    by_name = {table.name: table for table in schema.tables}
+    references = [*declared(schema), *candidates(schema, unique)]
+    columns, targets = words_of(schema, unique)
+    met = keys.met(columns, targets)
+    inclusions = {
+        reference: found if (found := met.of(reference)) is not None else keys.inclusion(reference)
+        for reference in references
+        if _is_read(reference, by_name)
+    }
+    for one, other in met.pairs:
+        reference = undeclared_reference(columns[one], targets[other])
+        if reference is not None:
+            inclusions[reference] = met.pairs[one, other]
+    return inclusions
+
+
+def _is_read(reference: CandidateReference, tables: Mapping[str, Table]) -> bool:
+    """True if the columns of both sides were gathered."""
+    own = {column.name for column in measurable(tables[reference.table])}
+    theirs = {column.name for column in measurable(tables[reference.target])}
+    return own.issuperset(reference.columns) and theirs.issuperset(reference.keys)
+
+
+@dataclass(slots=True)
+class _Total:
+    """The sum of the figures of all shares of one table."""
+
+    rows: int
+    read: int = 0
+    bytes: int = 0
+    largest: int = 0
+    largest_key: str = ""
+    files: list[Path] = field(default_factory=list)
+    values: Counter[str] = field(default_factory=Counter)
+    losses: dict[str, Counter[str]] = field(default_factory=dict)
+    odd_keys: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def known(self) -> float:
+        """The proportion of the rows that was read."""
+        return self.read / self.rows if self.rows else 1.0
+
+    def add(self, share: ShareProfile) -> None:
+        self.read += share.rows
+        self.bytes += share.bytes
+        if share.largest > self.largest:
+            self.largest, self.largest_key = share.largest, share.largest_key
+        self.files.append(share.path)
+        self.values.update(share.values)
+        for name, counts in share.losses.items():
+            self.losses.setdefault(name, Counter()).update(counts)
+        for name, counts in share.odd_keys.items():
+            self.odd_keys.setdefault(name, Counter()).update(counts)
+
+    def figures(self, unique: frozenset[str]) -> TableFigures:
+        return TableFigures(
+            self.rows,
+            self.read,
+            self.bytes,
+            self.largest,
+            self.largest_key,
+            dict(self.values),
+            {name: dict(counts) for name, counts in self.losses.items()},
+            {name: dict(counts) for name, counts in self.odd_keys.items() if counts},
+            unique,
+        )
+
+
+def _shares(
+    tables: TableSource, schema: Schema, scratch: Path, sample: int, totals: dict[str, _Total]
+) -> Iterator[ProfileShare]:
+    for number, table in enumerate(schema.tables):
+        lines = tables.lines(table)
+        totals[table.name] = _Total(sum(share.rows for share in lines))
+        for index, share in enumerate(_spread(lines, sample)):
+            path = scratch / f"keys-{number:05}-{index:05}.parquet"
+            yield ProfileShare(table, tuple(measurable(table)), share, path)
+
+
+def _spread(lines: Sequence[RowRange], sample: int) -> Sequence[RowRange]:
+    """All shares, or of a larger table every n-th: about ``sample`` rows from all over it."""
+    rows = sum(share.rows for share in lines)
+    if rows <= sample:
+        return lines
+    wanted = max(1, len(lines) * sample // rows)
+    return [lines[number * len(lines) // wanted] for number in range(wanted)]
+
+
+SAMPLE_ROWS = 200_000
+"""Approximate number of rows read per table: all of most tables, some minutes for the largest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """A model's text, which loads and runs unchanged, and the figures it was made from."""
+
+    model: str
+    risks: RiskReport
+    relations: tuple[MeasuredReference, ...]
+    entities: dict[str, Entity]
+    figures: Figures
+
+
+def infer(tables: TableSource, workspace: Workspace, *, sample: int = SAMPLE_ROWS) -> Inferred:
+    """Read the tables, and propose a model; uncertain parts are written as comments.
+
+    Raises the errors of the source.
+    """
+    schema = tables.schema
+    figures = measure(tables, workspace, sample)
+    relations = accepted_references(figures.inclusions)
+    shaped = entities(schema, relations, figures)
+    return Inferred(
+        model_text(tables.name, shaped, figures),
+        placement.report(tables.name, schema, figures, tables.not_carried),
+        relations,
+        shaped,
+        figures,
+    )

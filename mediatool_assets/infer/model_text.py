@@ -1,17 +1,97 @@
-"""Writes an inferred model: certain parts as YAML, all others as comments."""
+"""Writes an inferred model: certain parts as YAML, all others as comments.
 
+Writes YAML as a person would: quotes only where they are needed.
+"""
+
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from textwrap import wrap
 
-from mediatool_assets.domain.field_names import Names, camel_case, collection_name
-from mediatool_assets.domain.inference import yaml_text as yaml
-from mediatool_assets.domain.inference.figures import Figures, TableFigures, bytes_text
-from mediatool_assets.domain.inference.naming import fields_of, identifying_key, orphan_collection
-from mediatool_assets.domain.inference.placement import CopiedColumn, Entity, NestedTable
-from mediatool_assets.domain.inference.references import CandidateReference
-from mediatool_assets.domain.inference.words import plural, stem_of
-from mediatool_assets.domain.model import AdditionVerb, Step
-from mediatool_assets.domain.schema import Table
+from mediatool_assets.core.model import AdditionVerb, Step
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.shapes import Names, camel_case, collection_name
+from mediatool_assets.infer.placement import (
+    CopiedColumn,
+    Entity,
+    Figures,
+    NestedTable,
+    TableFigures,
+    bytes_text,
+)
+from mediatool_assets.infer.references import (
+    CandidateReference,
+    fields_of,
+    identifying_key,
+    orphan_collection,
+    plural,
+    stem_of,
+)
+
+WIDTH = 100
+
+_PLAIN = re.compile(r"[A-Za-z_][\w ./()>,\[\]-]*(?<! )", re.ASCII)
+_IN_FLOW = re.compile(r"[A-Za-z_][\w ()>-]*(?<! )", re.ASCII)
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "none"}
+
+
+def scalar(text: str, *, flow: bool = False) -> str:
+    """One text, in double quotes unless YAML reads it unchanged without them."""
+    pattern = _IN_FLOW if flow else _PLAIN
+    if pattern.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    inside = "".join(_escaped(character) for character in text)
+    return f'"{inside}"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return f"\\U{ord(character):08X}"
+
+
+def comment(text: str, indent: int) -> list[str]:
+    """Lines of a comment; characters that would end a line are escaped."""
+    printable = "".join(c if c.isprintable() else _escaped(c) for c in text)
+    start = " " * indent + "# "
+    return wrap(
+        printable,
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=start,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def sequence(items: Iterable[str]) -> str:
+    """A list on one line."""
+    return "[" + ", ".join(scalar(item, flow=True) for item in items) + "]"
+
+
+def mapping(entries: Mapping[str, str]) -> str:
+    """A mapping on one line."""
+    return "{" + ", ".join(_entries(entries)) + "}"
+
+
+def wrapped(entries: Mapping[str, str], indent: int) -> list[str]:
+    """A mapping on as many lines as it needs."""
+    lines, line = [], " " * indent + "{"
+    for number, entry in enumerate(_entries(entries)):
+        text = entry + ("," if number < len(entries) - 1 else "}")
+        if len(line) + len(text) + 1 > WIDTH and line.strip() not in ("", "{"):
+            lines.append(line)
+            line = " " * (indent + 1) + text
+        else:
+            line += ("" if line.endswith("{") else " ") + text
+    return [*lines, line if entries else line + "}"]
+
+
+def _entries(entries: Mapping[str, str]) -> Iterable[str]:
+    return [f"{scalar(k, flow=True)}: {scalar(v, flow=True)}" for k, v in entries.items()]
+
 
 _MOST_INDEXES = 20  # of one collection; MongoDB takes 64
 
@@ -46,8 +126,8 @@ class _Writing:
                 self._inside.setdefault(target, []).append((entity, entity.home))
 
     def lines(self, source: str) -> Iterator[str]:
-        yield from yaml.comment(f"Inferred from {source}.", 0)
-        yield from yaml.comment(_HEAD, 0)
+        yield from comment(f"Inferred from {source}.", 0)
+        yield from comment(_HEAD, 0)
         yield ""
         yield "# A column whose type changes its kind: strict stops, flag warns, accept accepts."
         yield "type_changes: strict"
@@ -64,28 +144,27 @@ class _Writing:
     def _source(self, name: str, table: Table) -> Iterator[str]:
         key, _ = identifying_key(table)
         if not table.columns:
-            yield f"  {yaml.scalar(name)}:"
+            yield f"  {scalar(name)}:"
             return
-        yield f"  {yaml.scalar(name)}:"
+        yield f"  {scalar(name)}:"
         if key != table.primary_key:
-            yield f"    key: {yaml.sequence(key)}"
+            yield f"    key: {sequence(key)}"
         yield "    columns:"
-        yield from yaml.wrapped({c.name: c.plain_type for c in table.columns}, 6)
+        yield from wrapped({c.name: c.plain_type for c in table.columns}, 6)
 
     def _collection(self, name: str, entity: Entity) -> Iterator[str]:
         table = entity.table
         yield ""
-        yield from yaml.comment(_summary(table, self._figures.of(table.name)), 2)
+        yield from comment(_summary(table, self._figures.of(table.name)), 2)
         shape = list(self._shape(entity, 4))
         indexes = [
-            f"      - {yaml.sequence(f) if len(f) > 1 else yaml.scalar(f[0])}"
-            for f in _indexes(entity)
+            f"      - {sequence(f) if len(f) > 1 else scalar(f[0])}" for f in _indexes(entity)
         ]
         if not shape and not indexes:
-            yield f"  {yaml.scalar(name)}: {yaml.scalar(table.name)}"
+            yield f"  {scalar(name)}: {scalar(table.name)}"
         else:
-            yield f"  {yaml.scalar(name)}:"
-            yield f"    root: {yaml.scalar(table.name)}"
+            yield f"  {scalar(name)}:"
+            yield f"    root: {scalar(table.name)}"
             yield from shape
             if indexes:
                 yield "    indexes:"
@@ -100,10 +179,10 @@ class _Writing:
         renamed = {c: field for c, field in fields.items() if field != camel_case(c)}
         if renamed:
             yield f"{space}rename:"
-            yield from yaml.wrapped(renamed, indent + 2)
+            yield from wrapped(renamed, indent + 2)
         if as_text := self._as_text[table.name]:
             yield f"{space}# BSON cuts times to milliseconds, which could make two keys one"
-            yield f"{space}types: {yaml.mapping(dict.fromkeys(as_text, 'string'))}"
+            yield f"{space}types: {mapping(dict.fromkeys(as_text, 'string'))}"
         added = [
             *(line for copy in entity.copies for line in _copied(copy, names, indent + 2)),
             *(
@@ -124,14 +203,14 @@ class _Writing:
         orphans = self._collections.give(
             orphan_collection(table.name, home.relation.reference.target)
         )
-        yield from yaml.comment(f"{home.relation.evidence()}; {home.why}", indent)
-        yield f"{space}{yaml.scalar(names.give(_inside_name(home, table)))}:"
-        yield f"{space}  {home.verb}: {yaml.scalar(_inward(home.relation.reference))}"
+        yield from comment(f"{home.relation.evidence()}; {home.why}", indent)
+        yield f"{space}{scalar(names.give(_inside_name(home, table)))}:"
+        yield f"{space}  {home.verb}: {scalar(_inward(home.relation.reference))}"
         if home.verb is AdditionVerb.FOLD:
             yield f"{space}  take: {_taken(home.take)}"
         else:
             yield from self._shape(replace(child, home=home), indent + 2)
-        yield f"{space}  orphans: {yaml.scalar(orphans)}"
+        yield f"{space}  orphans: {scalar(orphans)}"
 
     def _offer(self, entity: Entity, names: Names, indent: int, inside: bool) -> Iterator[str]:
         """Proposals as comments; ``inside``: whether the document has an ``add:`` already."""
@@ -143,10 +222,10 @@ class _Writing:
             else:
                 child = self._entities[proposal.relation.reference.table]
                 named = self._names.get(child.table.name, child.table.name)
-                offered.extend(yaml.comment(f"instead of the collection {named}:", within))
+                offered.extend(comment(f"instead of the collection {named}:", within))
                 offered.extend(self._within(child, proposal, names, within))
         if offered:
-            yield from yaml.comment(_OFFER, indent)
+            yield from comment(_OFFER, indent)
             yield from (
                 f"{' ' * indent}# {line}" for line in ([] if inside else ["add:"]) + offered
             )
@@ -156,9 +235,9 @@ class _Writing:
         found = [r for r in entity.references if not r.certain]
         trees = [r for r in entity.references if r.reference.table == r.reference.target]
         for relation in trees:
-            yield from yaml.comment(f"A tree, kept by reference: {relation.reference}", 4)
+            yield from comment(f"A tree, kept by reference: {relation.reference}", 4)
         for relation in found:
-            yield from yaml.comment(f"{relation.reference}: {relation.evidence()}", 4)
+            yield from comment(f"{relation.reference}: {relation.evidence()}", 4)
 
 
 def _summary(table: Table, figures: TableFigures) -> str:
@@ -222,9 +301,9 @@ def _copied(copy: CopiedColumn, names: Names, indent: int) -> Iterator[str]:
     stem = stem_of(reference.columns[0])
     field = camel_case(f"{stem or reference.target}_{copy.column}")
     field = names.give(plural(field) if reference.each else field)
-    yield f"{space}{yaml.scalar(field)}:"
-    yield f"{space}  look_up: {yaml.scalar(_outward(reference))}"
-    yield f"{space}  take: {yaml.scalar(copy.column)}"
+    yield f"{space}{scalar(field)}:"
+    yield f"{space}  look_up: {scalar(_outward(reference))}"
+    yield f"{space}  take: {scalar(copy.column)}"
 
 
 def _outward(reference: CandidateReference) -> str:
@@ -244,6 +323,6 @@ def _inside_name(inside: NestedTable, table: Table) -> str:
 def _taken(columns: Iterable[str]) -> str:
     columns = tuple(columns)
     if len(columns) == 1:
-        return yaml.scalar(columns[0])
+        return scalar(columns[0])
     names = Names()
-    return yaml.mapping({names.give(camel_case(c)): c for c in columns})
+    return mapping({names.give(camel_case(c)): c for c in columns})

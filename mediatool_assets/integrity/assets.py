@@ -4,16 +4,20 @@ from typing import Any
 
 import dagster as dg
 
-from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.reports import newest_version, publish_report, report_check, report_spec
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.integrity import integrity
-from mediatool_assets.flows.integrity.report import REPORT, judged, written
-from mediatool_assets.flows.model.file import load_model
+from mediatool_assets import orchestration as pools
+from mediatool_assets.compare.row_digests import Masking
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.integrity.flow import integrity
+from mediatool_assets.integrity.report import REPORT, judged, written
+from mediatool_assets.orchestration import DAYS
+from mediatool_assets.orchestration.io_managers import (
+    newest_version,
+    publish_report,
+    report_check,
+    report_spec,
+)
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import LoggedProgress, retried
 
 
 @dg.multi_asset(

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Format, Json, echo, print_json, print_page, replacing
-from mediatool_assets.cli.progress import working
-from mediatool_assets.cli.stores import stores
-from mediatool_assets.cli.versions import VersionArgument, named
-from mediatool_assets.domain.version import Version
+from mediatool_assets.cli import Format, Json, echo, print_json, print_page, replacing, working
+from mediatool_assets.cli.launch import stores
+from mediatool_assets.core.version import Version
 from mediatool_assets.stores.environment import settings
+from mediatool_assets.versions.command import VersionArgument, named
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.integrity import Integrity
+    from mediatool_assets.integrity.plan import Integrity
 
 
 def integrity(
@@ -43,8 +42,8 @@ def integrity(
         mediatool integrity latest
         mediatool integrity 20250621-143000 --sample 10 --output report.html
     """
-    from mediatool_assets.flows.integrity.report import page, render
-    from mediatool_assets.flows.reports.formats import format_of
+    from mediatool_assets.integrity.report import page, render
+    from mediatool_assets.pages import format_of
 
     report = _report(named(version), sample)
     if output is not None:
@@ -60,10 +59,10 @@ def integrity(
 
 
 def _report(version: Version, sample: float | None) -> "Integrity":
-    from mediatool_assets.flows.compare.masking import Masking
-    from mediatool_assets.flows.integrity import integrity as compare_stores
-    from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.workers.workspace import workspace
+    from mediatool_assets.compare.row_digests import Masking
+    from mediatool_assets.core.model_file import load_model
+    from mediatool_assets.integrity.flow import integrity as compare_stores
+    from mediatool_assets.work.scratch import workspace
 
     own = settings()
     with (

@@ -1,7 +1,5 @@
 """Compares rows of all stores by their digests, in DuckDB."""
 
-# ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,25 +9,27 @@ from typing import Any, Literal, Self
 import duckdb
 import pyarrow as pa
 
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.integrity import EXAMPLES
-from mediatool_assets.domain.model import AdditionVerb
-from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.shapes import AddedField, Arrow
-from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS
-from mediatool_assets.flows.integrity.disassembly import NOTHING
-from mediatool_assets.flows.integrity.plan import ReportPlan, take_of
-from mediatool_assets.flows.integrity.readers import ShareResult
-from mediatool_assets.flows.integrity.row_layout import Digest
-from mediatool_assets.flows.integrity.table_needs import array_of, column_of
-from mediatool_assets.flows.workers.duckdb_session import (
-    MEMORY,
-    cased,
-    duckdb_session,
-    identifier,
-    literal,
+from mediatool_assets.core.authenticity import DailySample
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.core.model import AdditionVerb
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.shapes import AddedField, Arrow
+from mediatool_assets.integrity.disassembly import NOTHING
+from mediatool_assets.integrity.expected_values import Digest
+from mediatool_assets.integrity.plan import (
+    COPIES,
+    EXAMPLES,
+    ROWS,
+    ReportPlan,
+    array_of,
+    column_of,
+    take_of,
 )
+from mediatool_assets.integrity.readers import ShareResult
+from mediatool_assets.work.scratch import MEMORY, cased, duckdb_session, identifier, literal
+
+# ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
+
 
 Kind = Literal["missing", "surplus", "differs"]
 KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")

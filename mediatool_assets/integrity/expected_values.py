@@ -2,24 +2,130 @@
 
 Implements docs/reference/archive-format.md and docs/reference/models.md independently of the
 transform's code, so that a mistake in either one is detected.
+
+The columns of each table that documents contain, and rows in that order.
+
+A canonical JSON form for the values of both sides, which includes their type.
+
+Values that JSON has are unchanged: null, booleans, texts, doubles, 32-bit integers (and 64-bit
+integers that do not fit into 32), lists and documents. Every other BSON type is a list of its name
+and its text.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 import orjson
+from bson.binary import Binary
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.datetime_ms import DatetimeMS
+from bson.decimal128 import Decimal128
+from bson.int64 import Int64
+from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest, xxh3_128_intdigest
 
-from mediatool_assets.domain.model import FieldType
-from mediatool_assets.domain.schema import Column
-from mediatool_assets.flows.formats.deep_json import deep_recursion
-from mediatool_assets.flows.integrity import canonical as c
-from mediatool_assets.flows.integrity.canonical import Canonical
+from mediatool_assets.core.model import AdditionVerb, FieldType
+from mediatool_assets.core.schema import Column, Table
+from mediatool_assets.core.shapes import AddedField, DocumentCollection, DocumentShape
+from mediatool_assets.core.texts import decimal_text, deep_recursion
+
+Canonical = Any
+"""A value of this form; ``orjson`` can write it."""
+
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_MS  # as in BSON: no calendar, no zone
+)
+LONG, DOUBLE, DECIMAL, DATE, BINARY, ABSENT = (
+    f"\0{name}" for name in ("int64", "double", "decimal", "date", "binary", "absent")
+)
+
+INT32: Final = range(-(1 << 31), 1 << 31)
+
+
+class Absent:
+    """Stands for a field that a document does not have."""
+
+
+MISSING = Absent()
+
+
+def long(number: int) -> Canonical:
+    """A 64-bit integer; marked as such only if it would fit into 32 bits."""
+    return [LONG, number] if number in INT32 else number
+
+
+def double(number: float) -> Canonical:
+    """A double; infinity and NaN, which JSON lacks, are marked."""
+    return number if number - number == 0 else [DOUBLE, repr(number)]
+
+
+def decimal(number: Decimal) -> Canonical:
+    """A Decimal128 with its scale."""
+    return [DECIMAL, str(number)]
+
+
+def date(milliseconds: int) -> Canonical:
+    """A date in milliseconds since 1970."""
+    return [DATE, milliseconds]
+
+
+def binary(subtype: int, digits: str) -> Canonical:
+    """Binary data in hex, and its subtype."""
+    return [f"{BINARY}{subtype}", digits]
+
+
+_FORMS: Final[dict[type, Callable[[Any], Canonical]]] = {
+    DatetimeMS: lambda value: date(int(value)),
+    Decimal128: lambda value: decimal(value.to_decimal()),
+    Int64: lambda value: long(int(value)),
+    Binary: lambda value: binary(value.subtype, value.hex()),
+    bytes: lambda value: binary(0, value.hex()),
+    Absent: lambda _: [ABSENT],
+}
+
+
+def of_bson(value: Any) -> Canonical:
+    """A BSON value of a type that JSON lacks, as ``CODEC`` decodes it."""
+    form = _FORMS.get(type(value))
+    return form(value) if form is not None else [f"\0{type(value).__name__}", str(value)]
+
+
+def dumps(value: Any) -> bytes:
+    """The JSON bytes of a value, or of a list of values, of either side."""
+    return orjson.dumps(value, of_bson, orjson.OPT_PASSTHROUGH_SUBCLASS)
+
+
+def plain(value: Any) -> Canonical:
+    """Convert a value of either side to this form, recursively."""
+    return orjson.loads(dumps(value))
+
+
+def key_text(value: Canonical) -> str | None:  # noqa: PLR0911  # one for each type
+    """One text for all values that PostgreSQL treats as equal; numbers across their types."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return decimal_text(Decimal(repr(value)))
+        case [str(kind), int(number)] if kind == LONG:
+            return str(number)
+        case [str(kind), str(text)] if kind in (DECIMAL, DOUBLE):
+            return decimal_text(Decimal(text))
+        case [str(kind), content] if kind.startswith("\0"):
+            return str(content)
+        case _:
+            return dumps(value).decode()
+
 
 Rule = Callable[[Any], Canonical]
 """Converts a JSON value that is not null; raises ValueError or similar for an invalid one."""
@@ -106,11 +212,11 @@ def _int(value: Any) -> Canonical:
 
 
 def _long(value: Any) -> Canonical:
-    return c.long(int(value))
+    return long(int(value))
 
 
 def _double(value: Any) -> Canonical:
-    return c.double(float(value))
+    return double(float(value))
 
 
 def _boolean(value: Any) -> Canonical:
@@ -118,11 +224,11 @@ def _boolean(value: Any) -> Canonical:
 
 
 def _uuid(value: str) -> Canonical:
-    return c.binary(4, value.replace("-", ""))
+    return binary(4, value.replace("-", ""))
 
 
 def _bytes(value: str) -> Canonical:
-    return c.binary(0, value.removeprefix("\\x"))
+    return binary(0, value.removeprefix("\\x"))
 
 
 def _decimal(lost: Lost, value: Any) -> Canonical:
@@ -134,7 +240,7 @@ def _decimal(lost: Lost, value: Any) -> Canonical:
     if not _fits(number):
         lost["digits"] += 1
         return text
-    return c.decimal(number)
+    return decimal(number)
 
 
 def _fits(number: Decimal) -> bool:
@@ -158,7 +264,7 @@ def _date(lost: Lost, text: str) -> Canonical:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     if moment.microsecond % 1000:
         lost["microseconds"] += 1
-    return c.date((moment - _EPOCH) // _MILLISECOND)
+    return date((moment - _EPOCH) // _MILLISECOND)
 
 
 def _shallow_document(lost: Lost, value: Any) -> Canonical:
@@ -220,7 +326,7 @@ def _object(problems: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]
 
 def _whole(lost: Lost, text: str) -> Canonical:
     if text == "-0":
-        return c.double(-0.0)
+        return double(-0.0)
     number = int(text) if len(text) < 40 else None  # longer texts exceed 64 bits
     if number is not None and -(1 << 63) <= number < 1 << 63:
         return number
@@ -251,3 +357,172 @@ _RULES: Final[dict[FieldType, Callable[[Lost], Rule | None]]] = {
     FieldType.UUID: lambda _: _uuid,
     FieldType.DOCUMENT: lambda lost: partial(_document, lost),
 }
+
+
+_LOW = (1 << 64) - 1
+_NEGATIVE_ZERO = re.compile(rb"[:,\[]-0[,\]}]")
+DELETED = "is_deleted"
+"""The column that flags rows as deleted (soft delete)."""
+PADDED_KEY = "character"
+"""The type whose trailing blanks are insignificant in a key."""
+LITERAL_KEYS = ("date", "timestamp without time zone", "timestamp with time zone")
+"""The types of keys that are compared to the microsecond, which BSON does not keep."""
+
+Digest = tuple[int, int]
+"""XXH3-128 of a row's key, by which it is found on the other side."""
+
+
+@dataclass(frozen=True)  # no slots: cached_property needs a __dict__
+class RowLayout:
+    """The columns of a table that its documents contain, with the types that the model gives them.
+
+    ``links`` are columns that a folded row takes from its owner, compared as the text of the key.
+    With an empty ``key``, rows are identified by all columns.
+    """
+
+    table: Table
+    columns: tuple[tuple[str, FieldType | None], ...]
+    key: tuple[str, ...]
+    links: tuple[str, ...] = ()
+    folded: bool = False
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns, in the order of their values in a row."""
+        return (*(name for name, _ in self.columns), *self.links)
+
+    def finds(self, row: list[Any]) -> list[Any]:
+        """The values that identify a row: its key's, or all of them."""
+        return [row[at] for at in self._key] or row
+
+    @cached_property
+    def deleted(self) -> int | None:
+        """The index of the soft-delete flag in a row; None if there is none."""
+        return self.names.index(DELETED) if DELETED in self.names else None
+
+    @cached_property
+    def _key(self) -> list[int]:
+        return [self.names.index(name) for name in self.key]
+
+
+def digest(values: list[Any]) -> Digest:
+    """XXH3-128 of values of either side."""
+    number = xxh3_128_intdigest(dumps(values))
+    return number >> 64, number & _LOW
+
+
+def content(values: list[Any]) -> int:
+    """XXH3-64 of values of either side."""
+    return xxh3_64_intdigest(dumps(values))
+
+
+def taken_text(values: list[Any]) -> str:
+    """XXH3-64 of the values copied from one row, as text."""
+    return xxh3_64_hexdigest(dumps(values))
+
+
+def layouts(collections: Iterable[DocumentCollection]) -> dict[str, RowLayout]:
+    """The layout of every table in documents; folded ones have only the columns of the model."""
+    found: dict[str, RowLayout] = {}
+    for collection in sorted(collections, key=lambda c: c.orphans_of is not None):
+        for layout in _layouts(collection.shape):
+            found.setdefault(layout.table.name, layout)
+    return found
+
+
+def _layouts(shape: DocumentShape) -> Iterator[RowLayout]:
+    for added in shape.additions:
+        if added.shape is not None:
+            yield from _layouts(added.shape)
+        elif added.verb is AdditionVerb.FOLD:
+            yield _folded(added)
+    columns = tuple((part.column.name, part.type) for part in shape.columns)
+    yield RowLayout(shape.table, columns, shape.key)
+
+
+def _folded(added: AddedField) -> RowLayout:
+    columns = tuple((part.column.name, part.type) for part in added.take)
+    taken = {name for name, _ in columns}
+    links = tuple(name for name in added.path[0].keys if name not in taken)
+    return RowLayout(added.path[-1].table, columns, (), links, folded=True)
+
+
+class RowParser:
+    """Reads lines of a raw archive as rows of a layout."""
+
+    def __init__(self, layout: RowLayout) -> None:
+        self._layout, table = layout, layout.table
+        self.lost: dict[str, Lost] = {name: Counter() for name in layout.names}
+        types = dict(layout.columns)
+        columns = [(table.column(name), types.get(name)) for name in layout.names]
+        self._deep = self._rules(columns, deep=True)
+        self._shallow = self._rules(columns, deep=False)
+        self._links = len(layout.columns)
+        self._floats = [column.name for column in table.columns if column.is_float]
+
+    def _rules(
+        self, columns: Sequence[tuple[Column, FieldType | None]], *, deep: bool
+    ) -> list[tuple[str, Rule | None]]:
+        return [
+            (column.name, rule(column, wanted, self.lost[column.name], deep=deep))
+            for column, wanted in columns
+        ]
+
+    def parse(self, line: bytes) -> dict[str, Any]:
+        """Parse a line of a raw archive, keeping the sign of -0.0; raises ValueError, KeyError."""
+        raw = _parsed(line)
+        zero = any(raw[name] == 0 or type(raw[name]) is list for name in self._floats)
+        if zero and _NEGATIVE_ZERO.search(line):
+            with deep_recursion():
+                signed = json.loads(line, parse_int=_whole_row)
+            raw |= {name: signed[name] for name in self._floats}
+        return raw
+
+    def read(self, line: bytes) -> tuple[Digest, list[Canonical], dict[str, Any]]:
+        """The digest of a row's key, its values, and its columns as they are in the line."""
+        raw = self.parse(line)
+        row = self.values(raw, deep=line.count(b"{") + line.count(b"[") > DEPTH)
+        return digest(self._layout.finds(row)), row, raw
+
+    def values(self, raw: dict[str, Any], *, deep: bool) -> list[Canonical]:
+        """The row's expected values; raises ValueError, KeyError, TypeError.
+
+        ``deep`` False is faster, for a line with no more levels than a document can have.
+        """
+        row: list[Canonical] = []
+        for name, rule in self._deep if deep else self._shallow:
+            value = raw[name]
+            row.append(value if value is None or rule is None else rule(value))
+        if self._layout.links:
+            row[self._links :] = [key_text(value) for value in row[self._links :]]
+        return row
+
+
+def _whole_row(text: str) -> int | float:
+    return float(text) if text == "-0" else int(text)
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        with deep_recursion():
+            found = json.loads(line)  # orjson parses up to 1024 levels
+    if type(found) is not dict:
+        raise ValueError("a row is not a JSON object")
+    return found
+
+
+def texts(column: Column) -> Callable[[Any], str | None]:
+    """A function from a raw value of the column, or an array element, to its text as a key."""
+    single = Column(column.name, column.type, column.element or column.base)
+    made: Rule | None = None
+    if single.base == PADDED_KEY:
+        made = str.rstrip
+    elif single.base not in LITERAL_KEYS:
+        made = rule(single, None, Counter())
+
+    def text(value: Any) -> str | None:
+        return key_text(value if value is None or made is None else made(value))
+
+    return text

@@ -1,30 +1,47 @@
-"""Reads every store of a version to its end, once."""
+"""The data-integrity report: compares all stores of a version, down to single values.
 
-from collections.abc import Callable, Iterable, Sequence
+Reads every store of a version to its end, once.
 
-from mediatool_assets.archive.grouping import block_shares
-from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.archive.streaming import sha256_of
-from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block, undigested
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.model_digest import digest
-from mediatool_assets.domain.resolution import Resolution, resolve
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.domain.structure import in_its_order
-from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.integrity.context import (
+Counts and fingerprints: every table and collection, compared between all stores.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from mediatool_assets.archive.reader import ArchiveReader, block_shares, sha256_of
+from mediatool_assets.compare.row_digests import Masking
+from mediatool_assets.core.authenticity import DailySample
+from mediatool_assets.core.errors import BadArchive, BadModel, MediatoolError
+from mediatool_assets.core.manifest import Block, Fingerprint, Member, undigested
+from mediatool_assets.core.metadata import Metadata, SourceIdentity, instant, uncompressed_bytes
+from mediatool_assets.core.metrics import HISTORY, ChartPoint
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.outcomes import Figure, Finding, Outcome, worst
+from mediatool_assets.core.resolution import Resolution, resolve
+from mediatool_assets.core.schema import Schema, in_its_order
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.shapes import DocumentCollection, digest
+from mediatool_assets.core.version import Version
+from mediatool_assets.integrity.defects import (
     ReadArchive,
     ReadDocuments,
     ReportContext,
     RestoredRows,
     Workers,
 )
-from mediatool_assets.flows.integrity.plan import ReportPlan, plan
-from mediatool_assets.flows.integrity.readers import (
+from mediatool_assets.integrity.digest_join import DigestJoin
+from mediatool_assets.integrity.plan import (
+    OUTCOMES,
+    Integrity,
+    Line,
+    ReportPlan,
+    equal,
+    ordered,
+    plan,
+)
+from mediatool_assets.integrity.readers import (
     ArchiveCopy,
     ArchivedDocuments,
     DocumentShare,
@@ -36,19 +53,32 @@ from mediatool_assets.flows.integrity.readers import (
     read_documents,
     read_raw,
 )
-from mediatool_assets.flows.ports import DocumentStore, RestoreTarget, Stores
-from mediatool_assets.flows.restore.rereading import reread
-from mediatool_assets.flows.verify.stores import (
+from mediatool_assets.integrity.values import (
+    copy_lines,
+    duplicate_lines,
+    loss_lines,
+    mongodb_lines,
+    postgres_lines,
+    reference_lines,
+    soft_delete_lines,
+    value_lines,
+)
+from mediatool_assets.restore.flow import reread
+from mediatool_assets.stores.ports import DocumentStore, RestoreTarget, Stores
+from mediatool_assets.verify.flow import (
     ArchiveReading,
     MongoReading,
+    StoreReading,
     Verification,
     in_two_tries,
     open_archive,
     open_mongodb,
     open_postgres,
 )
-from mediatool_assets.flows.workers.id_ranges import id_ranges
-from mediatool_assets.flows.workers.ordered_results import in_order
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import source_counts
+from mediatool_assets.work import id_ranges, in_order
+from mediatool_assets.work.scratch import Workspace
 
 
 def read_stores(
@@ -315,3 +345,221 @@ def _read_restored(
         restored.schema, restored.read = in_two_tries(read)
     except MediatoolError as error:
         restored.store.add(error)
+
+
+_COUNTED = "every row or document of every store counted, and compared with its own record"
+_HASHED = "every row or document of every store read, hashed (XXH3-128) and summed"
+
+
+@dataclass(slots=True)
+class StoreContents:
+    """The rows of one table or collection in each store.
+
+    ``problems`` says why a store's figures are unknown; ``damage`` is a failure.
+    """
+
+    counts: dict[str, Figure] = field(default_factory=dict)
+    fingerprints: dict[str, Figure] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    damage: str = ""
+    seconds: float = 0
+
+    def declare(self, store: str, member: Member | None) -> None:
+        """Add the figures of a manifest; nothing if it lacks the table or collection."""
+        self.counts[store] = member.rows if member is not None else 0
+        self.fingerprints[store] = member.fingerprint if member is not None else str(Fingerprint())
+
+    def add(self, store: str, read: ShareResult | None, problem: str = "") -> None:
+        """Add the figures that were read, or the problem that prevented it."""
+        known = read is not None and not read.problem and not problem
+        self.counts[store] = read.fingerprint.count if read is not None and known else None
+        self.fingerprints[store] = str(read.fingerprint) if read is not None and known else None
+        if problem:
+            self.problems[store] = problem
+        if read is not None:
+            self.seconds += read.seconds
+            if read.problem:
+                self.damage = f"{store}: {read.problem}"
+
+    def judge(self, held: dict[str, Figure]) -> Finding:
+        """Check that all stores hold the same rows."""
+        finding = Finding("failed", self.damage) if self.damage else equal(held, self.problems)
+        return Finding(finding.outcome, finding.reason, held)
+
+
+def agreement_lines(context: ReportContext) -> Iterator[Line]:
+    """Rows of every table and documents of every collection, store by store."""
+    for what, things in (("rows", _tables(context)), ("documents", _collections(context))):
+        for thing, held in things:
+            judge, seconds = partial(held.judge, held.counts), held.seconds
+            said = f"{what}: as many in every store"
+            yield context.line("counts", thing, said, _COUNTED, judge, seconds=seconds)
+            judge = partial(held.judge, held.fingerprints)
+            said = f"{what}: the same"
+            yield context.line("fingerprints", thing, said, _HASHED, judge, seconds=seconds)
+
+
+def _tables(context: ReportContext) -> Iterator[tuple[str, StoreContents]]:
+    raw, restored, published = context.raw, context.restored, context.run.metadata.exports.raw.rows
+    counted, uncounted = dict[str, int](), ""
+    try:
+        counted = source_counts(raw.store.reader) if raw.store.reader is not None else {}
+    except BadArchive as error:
+        uncounted = str(error)
+    for table in sorted({*raw.members, *published}):
+        holdings = StoreContents({"metadata": published.get(table)})
+        if raw.store.reader is None:
+            holdings.add("raw archive", None, raw.store.problem)
+        else:
+            holdings.counts["source"] = counted.get(table)
+            if uncounted:
+                holdings.problems["source"] = uncounted
+            holdings.declare("raw manifest", raw.members.get(table))
+            holdings.add("raw archive", raw.of(table) if table in raw.members else None)
+        if restored is not None and restored.store.status != "absent":
+            marker, read = restored.store.marker, restored.read or {}
+            if restored.store.problems:
+                holdings.add("restored PostgreSQL", None, restored.store.problem)
+            elif marker is not None and table in (marker.tables or (table,)):
+                found = read.get(table, Fingerprint())
+                holdings.add("restored PostgreSQL", ShareResult(fingerprint=found))
+        yield table, holdings
+
+
+def _collections(context: ReportContext) -> Iterator[tuple[str, StoreContents]]:
+    dump, mongodb, read = context.dump, context.mongodb, context.documents.read
+    published = context.run.metadata.exports.transformed.documents
+    dumped = dump.members if dump is not None else {}
+    for name in sorted({*published, *read, *context.transformed.members, *dumped}):
+        holdings = StoreContents() if mongodb else StoreContents({"metadata": published.get(name)})
+        _archived(context.transformed, name, holdings)
+        if mongodb is not None:
+            if (marker := mongodb.marker) is not None:
+                holdings.counts["marker"] = marker.documents.get(name)
+                holdings.fingerprints["marker"] = marker.fingerprints.get(name)
+            holdings.add("MongoDB", read.get(name), mongodb.problem)
+        if dump is not None:
+            _archived(dump, name, holdings)
+        yield name, holdings
+
+
+def _archived(archive: ReadArchive, name: str, holdings: StoreContents) -> None:
+    """Add a collection's figures in an archive: those of its manifest, and those read."""
+    kind = archive.store.part
+    if archive.store.reader is None:
+        holdings.add(f"{kind} archive", None, archive.store.problem)
+        return
+    holdings.declare(f"{kind} manifest", archive.members.get(name))
+    if (read := archive.read.get(name)) is not None:
+        holdings.add(f"{kind} archive", read)
+
+
+WHOLE_BYTES = 8_000_000_000
+"""Bytes of raw JSON up to which all values are compared by default. A version of scale 1 has 0.9
+GB, which takes two cores about a minute."""
+
+
+def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how much of it
+    stores: Stores,
+    workspace: Workspace,
+    version: Version,
+    model: Model,
+    *,
+    sample: float | None = None,
+    masking: Masking | None = None,
+) -> Integrity:
+    """Compare every store of a complete version with every other.
+
+    Every row and document is read, counted, hashed and looked up by its key on the other side. For
+    ``sample`` percent the values are compared too; the sample is chosen by the keys' digests and
+    differs each day. Without ``sample`` all values are compared, up to ``WHOLE_BYTES``. The digest
+    files in the scratch folder, which the caller removes, take some 30 bytes per row and side.
+
+    What cannot be read is a line of the report. Values that may not be shown are hidden; with
+    ``masking`` its rules decide how they are shown. Raises NotFound if the version is not complete,
+    or was deleted meanwhile; Misuse for a wrong percentage or setting, Unreachable if the bucket
+    does not answer.
+    """
+    began, objects = workspace.clock(), stores.objects
+    metadata = catalog.read(objects, version)
+    percent = _percent(sample, metadata)
+    today = DailySample(percent, began.date())
+    run = Verification(objects, workspace.executor, metadata, today, workspace.progress)
+    earlier = catalog.versions_before(
+        objects, version, HISTORY - 1, SourceIdentity.of(metadata.source)
+    )
+    context = read_stores(Workers(run, workspace.scratch), stores, model, masking)
+    found = list(_lines(context, stores))
+    outcomes = Counter(line.outcome for line in found)
+    if worst(outcomes) != "passed":
+        catalog.read(objects, version)  # raises NotFound if it was deleted meanwhile
+    return Integrity(
+        str(version),
+        instant(began),
+        round((workspace.clock() - began).total_seconds(), 3),
+        worst(outcomes),
+        None if today.is_whole else percent,
+        {outcome: outcomes[outcome] for outcome in OUTCOMES},
+        _figures(metadata, found),
+        ordered(found),
+        tuple(map(ChartPoint.of, (*earlier, metadata))),
+    )
+
+
+def _percent(sample: float | None, metadata: Metadata) -> float | None:
+    size = uncompressed_bytes(metadata.exports.raw)
+    if sample is not None or size <= WHOLE_BYTES:
+        return sample
+    return 100 * WHOLE_BYTES / size
+
+
+def _figures(metadata: Metadata, found: list[Line]) -> dict[str, Figure]:
+    """The summary figures of the report."""
+    return {
+        "tables": len(metadata.exports.raw.rows),
+        "collections": len(metadata.exports.transformed.collections),
+        "rows": metadata.exports.raw.record_count,
+        "documents": sum(metadata.exports.transformed.documents.values()),
+        "orphans": sum(int(line.figures.get("orphans") or 0) for line in found),
+        "defects": sum(len(line.defects) for line in found),
+    }
+
+
+def _lines(context: ReportContext, stores: Stores) -> Iterator[Line]:
+    yield from _store_lines(context)
+    yield from agreement_lines(context)
+    with DigestJoin.opened(context.workers.scratch, context.plan) as join:
+        join.add_all(context.raw.read, context.documents.all)
+        yield from value_lines(context, join)
+        yield from copy_lines(context, join)
+        yield from reference_lines(context, join)
+        yield from duplicate_lines(context, join)
+        yield from postgres_lines(context, stores.target, join)
+    yield from loss_lines(context)
+    yield from soft_delete_lines(context)
+    yield from mongodb_lines(context, stores.documents)
+
+
+def _store_lines(context: ReportContext) -> Iterator[Line]:
+    """Check that each store can be read, and is the one that the metadata describes."""
+    how = "opened; size and, unless sampled, SHA-256 compared with the metadata"
+    archives = (context.raw, context.transformed, context.dump)
+    for archive in filter(None, archives):
+        yield _store_line(context, archive.store, f"the {archive.store.part} archive", how)
+    if context.model_problem:
+        judge, said = (
+            partial(Finding, "unknown", context.model_problem),
+            "the model of the documents",
+        )
+        yield context.line("stores", "model", said, "compared with the schema", judge)
+    if context.mongodb is not None:
+        yield _store_line(context, context.mongodb, "the live database", "its marker read")
+    if context.restored is not None and context.restored.store.status != "absent":
+        store = context.restored.store
+        yield _store_line(context, store, "the restored database", "its marker read")
+
+
+def _store_line(context: ReportContext, store: StoreReading, said: str, how: str) -> Line:
+    outcome: Outcome = "unknown" if store.status == "absent" else store.status
+    judge = partial(Finding, outcome, store.problem)
+    return context.line("stores", store.part, said, how, judge)

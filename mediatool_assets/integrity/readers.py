@@ -16,33 +16,28 @@ from xxhash import xxh3_64_intdigest
 from mediatool_assets.archive.reader import (
     ArchiveReader,
     Bytes,
+    HashedStream,
     documents_fingerprint,
     rows_fingerprint,
     split_documents,
     split_lines,
 )
-from mediatool_assets.archive.streaming import HashedStream
-from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadArchive, MediatoolError
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block
-from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.integrity.canonical import CODEC
-from mediatool_assets.flows.integrity.compiled_disassembly import (
-    CompiledDisassembly,
-    compiled_documents,
-)
-from mediatool_assets.flows.integrity.compiled_rows import compiled_rows
-from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS, DigestFile, DigestFiles
-from mediatool_assets.flows.integrity.disassembly import (
+from mediatool_assets.core.authenticity import DailySample
+from mediatool_assets.core.errors import BadArchive, MediatoolError
+from mediatool_assets.core.manifest import Block, Fingerprint
+from mediatool_assets.core.schema import Chunk, Table
+from mediatool_assets.core.shapes import DocumentCollection
+from mediatool_assets.integrity.disassembly import (
     IN_PLACE,
     NOTHING,
+    CompiledDisassembly,
     DocumentDisassembler,
     RowSink,
+    compiled_documents,
+    compiled_rows,
 )
-from mediatool_assets.flows.integrity.row_layout import (
+from mediatool_assets.integrity.expected_values import (
+    CODEC,
     DELETED,
     Digest,
     RowLayout,
@@ -51,9 +46,9 @@ from mediatool_assets.flows.integrity.row_layout import (
     taken_text,
     texts,
 )
-from mediatool_assets.flows.integrity.table_needs import TableNeeds
-from mediatool_assets.flows.ports import RowReader
-from mediatool_assets.flows.workers.id_ranges import IdRange
+from mediatool_assets.integrity.plan import COPIES, ROWS, DigestFile, DigestFiles, TableNeeds
+from mediatool_assets.stores.ports import RowReader
+from mediatool_assets.work import IdRange
 
 _TOGETHER = 64  # documents decoded in one call: faster than one by one, with little memory
 

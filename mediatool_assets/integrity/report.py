@@ -5,29 +5,31 @@ from typing import Literal
 
 import msgspec
 
-from mediatool_assets.domain.errors import DamagedInput
-from mediatool_assets.domain.integrity import OUTCOMES, Defect, Integrity, Line, headline
-from mediatool_assets.domain.outcome import Figure, Finding
-from mediatool_assets.domain.page import (
+from mediatool_assets import pages as storage
+from mediatool_assets.compare.report import keyed
+from mediatool_assets.compare.report import value as shown
+from mediatool_assets.core.errors import DamagedInput
+from mediatool_assets.core.outcomes import Figure, Finding
+from mediatool_assets.integrity.plan import OUTCOMES, Defect, Integrity, Line, headline
+from mediatool_assets.pages import (
     BarChart,
     Card,
     Cell,
     Folded,
+    Format,
     Grid,
     Number,
     OutcomeCell,
     Page,
+    ReportForms,
     Section,
+    count_cell,
     grid,
+    history,
+    number,
+    rendered,
 )
-from mediatool_assets.flows.compare.report import keyed
-from mediatool_assets.flows.compare.report import value as shown
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import storage
-from mediatool_assets.flows.reports.figures import count_cell, number
-from mediatool_assets.flows.reports.formats import Format, rendered
-from mediatool_assets.flows.reports.history import history
-from mediatool_assets.flows.reports.storage import ReportForms
+from mediatool_assets.stores.ports import ObjectStore
 
 REPORT: Literal["data-integrity-report"] = "data-integrity-report"
 

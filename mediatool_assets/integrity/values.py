@@ -1,31 +1,260 @@
-"""Lines about live databases: indexes, structure, the restored database."""
+"""Lines about values: every document compared with the raw rows.
 
-from collections.abc import Iterator
+References that find no row, and rows that share a key.
+
+Lines about live databases: indexes, structure, the restored database.
+"""
+
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.integrity import Line, RowFinding, compared
-from mediatool_assets.domain.outcome import Figure, Finding
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.domain.structure import differing, in_its_order
-from mediatool_assets.flows.integrity.context import RESTORED, ReportContext
-from mediatool_assets.flows.integrity.defects import RowNames, find_rows, raw_lines
-from mediatool_assets.flows.integrity.digest_join import KINDS, DigestJoin, counts_of
-from mediatool_assets.flows.integrity.readers import (
-    RawShare,
-    ShareResult,
-    TableLines,
-    read_exactly,
+from mediatool_assets.core.authenticity import DailySample
+from mediatool_assets.core.errors import DamagedInput, MediatoolError
+from mediatool_assets.core.manifest import CollectionInfo
+from mediatool_assets.core.metadata import Marker
+from mediatool_assets.core.outcomes import Figure, Finding
+from mediatool_assets.core.schema import Schema, Table, differing, in_its_order
+from mediatool_assets.core.shapes import DocumentCollection, is_unique
+from mediatool_assets.integrity.defects import (
+    RESTORED,
+    ReportContext,
+    RowNames,
+    document_defects,
+    find_rows,
+    keys_of,
+    raw_lines,
 )
-from mediatool_assets.flows.integrity.row_layout import RowLayout
-from mediatool_assets.flows.integrity.table_needs import TableNeeds
-from mediatool_assets.flows.load import holds, same_index
-from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
-from mediatool_assets.flows.versions.collection_metadata import metadata_of
+from mediatool_assets.integrity.digest_join import KINDS, DigestJoin, Mismatch, counts_of
+from mediatool_assets.integrity.expected_values import DELETED, RowLayout
+from mediatool_assets.integrity.plan import (
+    CheckedReference,
+    CopiedField,
+    Defect,
+    Line,
+    RowFinding,
+    TableNeeds,
+    compared,
+    equal,
+    percent_of,
+    referenced,
+)
+from mediatool_assets.integrity.readers import RawShare, ShareResult, TableLines, read_exactly
+from mediatool_assets.load.flow import holds, same_index
+from mediatool_assets.stores.ports import DocumentStore, RestoreTarget
+from mediatool_assets.verify import publish
+from mediatool_assets.versions.records import metadata_of
+
+_BY_VALUE = (
+    "raw rows and documents read independently, each value by the rule of its type; matched by key"
+)
+JOINED = "joined over all rows of the raw archive"
+
+
+def value_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
+    """Every table's rows against those that the documents are made of."""
+    for table, layout in context.plan.layouts.items():
+        yield context.line(
+            "values",
+            table,
+            f"every value of {table} in {context.documents.where}, {len(layout.names)} columns",
+            _BY_VALUE,
+            partial(_compared, context, join, layout),
+            unknown=context.problem(table),
+            seconds=context.raw.of(table).seconds,
+        )
+
+
+def _compared(context: ReportContext, join: DigestJoin, layout: RowLayout) -> Finding:
+    table = layout.table.name
+    found = join.mismatches(f"raw:{table}", f"docs:{table}", context.run.sample)
+    figures: dict[str, Figure] = {
+        "rows": context.raw.of(table).rows[table],
+        "rows in documents": context.documents.all.rows[table],
+        **{kind: found[kind].count for kind in KINDS},
+    }
+    defects = document_defects(context, layout, found)
+    finding = compared(counts_of(found), defects)
+    return RowFinding(finding.outcome, finding.reason, figures, defects)
+
+
+def loss_lines(context: ReportContext) -> Iterator[Line]:
+    """Check that exactly the values that BSON cannot hold were declared by the transform."""
+    how = "counted by the rules of docs/reference/models.md, independently of the transform"
+    if not context.run.sample.is_whole:
+        return  # a sample does not count them all
+    unknown, declared = context.raw.problem() or context.model_problem, {}
+    try:
+        declared = publish.losses(context.transformed.store.required())
+    except DamagedInput as error:
+        unknown = unknown or str(error)
+    compared_here = {t for t, layout in context.plan.layouts.items() if not layout.folded}
+    folded = context.plan.layouts.keys() - compared_here
+    found = {
+        column: dict(kinds)
+        for table in compared_here
+        for column, kinds in context.raw.of(table).lost.items()
+    }
+    if unknown or not (declared or found):
+        judge = partial(Finding, "passed", "", {"lost": 0})
+        said = "values that BSON cannot hold"
+        yield context.line("losses", "all", said, how, judge, unknown=unknown)
+        return
+    tables = {f"{t.name}.{c.name}": t.name for t in context.raw.schema.tables for c in t.columns}
+    for column in sorted(declared.keys() | found.keys()):
+        if (table := tables.get(column, "")) not in folded:
+            judge = partial(_lost, found.get(column, {}), declared.get(column, {}))
+            said, unknown = "losses that are declared", context.raw.problem(table)
+            yield context.line("losses", column, said, how, judge, unknown=unknown)
+
+
+def _lost(found: dict[str, int], declared: dict[str, int]) -> Finding:
+    same = found == declared
+    reason = "" if same else f"counted {found}, and the transform declared {declared}"
+    return Finding("passed" if same else "failed", reason, {**found})
+
+
+def copy_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
+    """Every field of documents that is copied, united or counted from other rows."""
+    for copy in context.plan.copies:
+        path = copy.added.path
+        steps = (f"{', '.join(s.columns)}{'[]' * s.each} -> {s.table.name}" for s in path)
+        tables = sorted({copy.owner.name, *(step.table.name for step in path)})
+        yield context.line(
+            "copies",
+            copy.slot,
+            f"{copy.added.verb.value} of {', '.join(steps)}",
+            JOINED,
+            partial(_copied, context, join, copy),
+            unknown=context.problem(*tables),
+        )
+
+
+def _copied(context: ReportContext, join: DigestJoin, copy: CopiedField) -> Finding:
+    total, different = join.copies(f"copies:{copy.slot}", copy.added, copy.owner)
+    owner, count = copy.owner.name, different.count
+    return RowFinding(
+        "failed" if count else "passed",
+        f"{count:,} documents differ from the rows of their path" if count else "",
+        {"fields": total, "different": count},
+        tuple(
+            Defect("differs", context.documents.store.part, owner, key, field=copy.added.field)
+            for key in keys_of(context, owner, different)
+        ),
+    )
+
+
+def soft_delete_lines(context: ReportContext) -> Iterator[Line]:
+    """Compare the number of rows flagged as deleted in raw rows and documents."""
+    how = "flagged rows counted on both sides"
+    for table, layout in context.plan.layouts.items():
+        if DELETED in layout.names:
+            judge = partial(_deleted, context, table)
+            yield context.line("soft deletes", table, f"{table}.{DELETED}", how, judge)
+
+
+def _deleted(context: ReportContext, table: str) -> Finding:
+    raw, problem = context.raw.of(table), context.problem(table)
+    part = context.documents.store.part
+    held: dict[str, Figure] = {
+        "raw": raw.deleted[table],
+        part: None if problem else context.documents.all.deleted[table],
+    }
+    finding = equal(held, {part: problem})
+    percent = percent_of(raw.deleted[table], raw.rows[table])
+    figures = {**held, "rows": raw.rows[table], "deleted_percent": percent}
+    return Finding(finding.outcome, finding.reason, figures)
+
+
+def reference_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
+    """Every foreign key, declared or in the model, with the number of references without a row."""
+    for reference in context.plan.references:
+        yield context.line(
+            "references",
+            str(reference),
+            f"{'declared' if reference.declared else 'model'}: {reference.says}",
+            JOINED,
+            partial(_referenced, context, join, reference),
+            unknown=context.raw.problem(reference.owner.name, reference.target.name),
+        )
+
+
+def _referenced(context: ReportContext, join: DigestJoin, reference: CheckedReference) -> Finding:
+    expected, owner = _expected(context, reference), reference.owner.name
+    total, orphans = join.orphans(
+        reference.owner, reference.columns, reference.target, reference.keys, reference.each
+    )
+    finding = referenced(orphans.count, declared=reference.declared, expected=expected)
+    return RowFinding(
+        finding.outcome,
+        finding.reason,
+        {
+            "references": total,
+            "orphans": orphans.count,
+            "orphans_percent": percent_of(orphans.count, total),
+        },
+        tuple(
+            Defect("orphan", "raw", owner, key, ", ".join(reference.columns))
+            for key in (keys_of(context, owner, orphans) if finding.outcome == "failed" else ())
+        ),
+    )
+
+
+def _expected(context: ReportContext, reference: CheckedReference) -> int | None:
+    """The number of orphans that the transform counted; None if it did not count them."""
+    if reference.counted is None:
+        return None
+    fact, name = reference.counted
+    transformed = context.transformed.store.required()
+    if fact == "unresolved":
+        return publish.unresolved(transformed).get(name, 0)
+    return publish.homes(transformed).get(name, {}).get("orphans", 0)
+
+
+def duplicate_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
+    """Keys with more than one row: wrong if the database or model declares them unique."""
+    plan = context.plan
+    for layout in plan.layouts.values():
+        if layout.key:
+            table = layout.table.name
+            judge = partial(join.repeated, table)
+            yield _duplicates(context, table, layout.key, judge, "one row for each key")
+    declared = [(t.name, keys) for t in context.raw.tables() for keys in t.unique_keys]
+    looked_up = [
+        (table.name, keys)
+        for (_, keys), table in plan.looked_up.items()
+        if not is_unique(table, keys) and keys != plan.layout(table.name).key
+    ]
+    for table, keys in dict.fromkeys((*looked_up, *declared)):
+        promise = "declared unique" if (table, keys) in declared else ""
+        yield _duplicates(context, table, keys, partial(join.duplicates, table, keys), promise)
+
+
+def _duplicates(
+    context: ReportContext,
+    table: str,
+    keys: tuple[str, ...],
+    find: Callable[[], Mismatch],
+    promise: str,
+) -> Line:
+    """Rows that share a key; a failure only if the database or model has a ``promise``."""
+
+    def judge() -> Finding:
+        found = find()
+        failed = bool(promise) and found.count > 0
+        return RowFinding(
+            "failed" if failed else "passed",
+            f"{found.count:,} rows share a key" if found.count else "",
+            {"rows": context.raw.of(table).rows[table], "duplicates": found.count},
+            tuple(
+                Defect("duplicate", "raw", table, key, ", ".join(keys))
+                for key in (keys_of(context, table, found) if failed else ())
+            ),
+        )
+
+    name, unknown = f"{table}.{', '.join(keys)}", context.raw.problem(table)
+    said = promise or "rows that a look-up's key cannot tell apart"
+    return context.line("duplicates", name, said, JOINED, judge, unknown=unknown)
+
 
 _LISTED = "as the server lists them"
 _MATCHED = "both read as lines of JSON, matched by key, compared byte by byte"
@@ -123,7 +352,7 @@ def postgres_lines(
     for name, fingerprint in restored.read.items():
         if str(fingerprint) != members[name].fingerprint:
             said = "every value of the restored PostgreSQL, as the export reads it"
-            judge = partial(_compared, context, target, name, join)
+            judge = partial(_compared_database, context, target, name, join)
             yield context.line("values", name + RESTORED, said, _MATCHED, judge)
 
 
@@ -167,7 +396,7 @@ def _table(
     )
 
 
-def _compared(
+def _compared_database(
     context: ReportContext, target: RestoreTarget, name: str, join: DigestJoin
 ) -> Finding:
     """A table whose fingerprint differs, row by row."""

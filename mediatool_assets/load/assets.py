@@ -1,31 +1,42 @@
-"""The MongoDB layer: the version's own database, loaded, compared and marked complete."""
+"""The MongoDB layer: the version's own database, loaded, compared and marked complete.
+
+The dump: the version's MongoDB database in mongodump's layout, in one archive.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
-from mediatool_assets.defs import pools
-from mediatool_assets.defs.collection_columns import columns, unchanged
-from mediatool_assets.defs.dead_runs import record_process
-from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
+from mediatool_assets import orchestration as pools
+from mediatool_assets.core.errors import AlreadyExists
+from mediatool_assets.load.flow import dump, load_and_dump
+from mediatool_assets.orchestration import (
+    ARCHIVES_IO,
     DATABASE_IO,
+    DAYS,
+    DUMP_ARCHIVE,
     MONGODB_DATABASE,
     TOGETHER,
     TRANSFORMED_ARCHIVE,
+    VERSION,
+    columns,
     key,
     layer_spec,
     require_named,
+    unchanged,
 )
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.stored import server_uri, stored_collection, stored_mongodb_database
-from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.flows.dump import load_and_dump
-from mediatool_assets.flows.query.handles import ArchiveHandle
-from mediatool_assets.flows.versions.version_databases import Loaded, loaded
+from mediatool_assets.orchestration.io_managers import (
+    server_uri,
+    stored_archive,
+    stored_collection,
+    stored_mongodb_database,
+)
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import LoggedProgress, record_process, retried
+from mediatool_assets.query.handles import ArchiveHandle, LiveDatabase
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import Loaded, loaded
 
 
 def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
@@ -116,3 +127,43 @@ def _results(
                 "dagster/column_lineage": unchanged(fields, "transformed", name),
             },
         )
+
+
+def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
+    """The step that dumps the version's database."""
+
+    @dg.multi_asset(
+        name="dump",
+        specs=[_dump_spec(collections)],
+        ins={"mongodb_database": dg.AssetIn(MONGODB_DATABASE)},
+        partitions_def=DAYS,
+        pool=pools.DUMP,
+    )
+    def dump_asset(
+        context: dg.AssetExecutionContext, servers: ServersResource, mongodb_database: LiveDatabase
+    ) -> dg.MaterializeResult[Any]:
+        """Dump the version's database; an existing dump with the same content is adopted."""
+        record_process(context.instance, context.run)
+        with retried():
+            objects, version = servers.objects(), mongodb_database.version
+            with servers.workspace(LoggedProgress(context)) as workspace:
+                archived = dump(objects, servers.documents(), workspace, version)
+            digest = catalog.reader(objects, "dump", version).digest
+        manifest = archived.manifest
+        return dg.MaterializeResult(
+            value=stored_archive(version, archived, digest),
+            metadata={"documents": {name: m.rows for name, m in manifest.collections().items()}},
+        )
+
+    return dump_asset
+
+
+def _dump_spec(collections: Sequence[str]) -> dg.AssetSpec:
+    spec = layer_spec(
+        "dump",
+        DUMP_ARCHIVE,
+        [MONGODB_DATABASE, *(key("mongodb", name) for name in collections)],
+        "The version's database in mongodump's layout; mongorestore can restore it.",
+        {"s3", "mongodb", "bson"},
+    )
+    return spec.replace_attributes(group_name=VERSION).with_io_manager_key(ARCHIVES_IO)

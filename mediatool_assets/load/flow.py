@@ -1,36 +1,47 @@
-"""Load: writes a transformed archive to its MongoDB database, reads it back, marks it complete."""
+"""Load: writes a transformed archive to its MongoDB database, reads it back, marks it complete.
+
+Dump: writes a loaded MongoDB database to an archive that mongorestore restores.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import Literal, cast
 from uuid import uuid4
 
-from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import (
     ArchiveReader,
+    block_shares,
     cut_documents,
     documents_fingerprint,
 )
-from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.errors import (
+from mediatool_assets.archive.writer import ArchiveWriter, Spooled
+from mediatool_assets.core.errors import (
     AlreadyExists,
     BadArchive,
     CheckFailed,
     CountMismatch,
+    NotFound,
     UnknownName,
 )
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block, Member
-from mediatool_assets.domain.suggestions import suggestion
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.collection_metadata import metadata_of
-from mediatool_assets.flows.versions.version_databases import Loaded
-from mediatool_assets.flows.workers.id_ranges import IdRange, id_ranges
-from mediatool_assets.flows.workers.ordered_results import in_order
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.manifest import (
+    FORMAT,
+    Block,
+    CollectionInfo,
+    Fingerprint,
+    Manifest,
+    Member,
+)
+from mediatool_assets.core.texts import suggestion
+from mediatool_assets.core.version import Version, bson_member, metadata_member
+from mediatool_assets.stores.ports import ArchiveStore, DocumentStore, ObjectStore, Progress
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.versions.records import Loaded, loaded, metadata_json, metadata_of
+from mediatool_assets.work import IdRange, id_ranges, in_order
+from mediatool_assets.work.scratch import Spooling, Workspace, spooling
 
 DocumentKind = Literal["transformed", "dump"]
 """The archive kinds that hold documents."""
@@ -82,7 +93,7 @@ def load(
     end first. Of two concurrent loads one is refused. Raises AlreadyExists (the database is
     complete), CheckFailed, NotFound, BadArchive, Unreachable.
     """
-    archive = archives.reader(objects, options.kind, version)
+    archive = catalog.reader(objects, options.kind, version)
     executor, replace = workspace.executor, options.replace
     sanitized = archive.manifest.is_sanitized
     own = documents.database_names.in_mongodb(version, sanitized=sanitized)
@@ -301,3 +312,124 @@ def holds(live: object, wanted: object) -> bool:
     if isinstance(live, dict) and isinstance(wanted, dict):
         return all(key in live and holds(live[key], value) for key, value in wanted.items())
     return live == wanted
+
+
+def dump(
+    objects: ObjectStore, documents: DocumentStore, workspace: Workspace, version: Version
+) -> StoredArchive:
+    """Dump ``mediatool_{version}`` in mongodump's layout, documents in order of ``_id``.
+
+    The dump that the load made is used if its content is that of the marker. Only without a dump is
+    every document read from mongod, and compared with what the load verified. Raises NotFound (not
+    loaded), CheckFailed (changed since), AlreadyExists (another dump), Unreachable.
+    """
+    expected = loaded(documents, version)
+    if expected is None:
+        raise NotFound(
+            f"the MongoDB database of {version} is absent or half-loaded; load the version first: "
+            "materialize its MongoDB assets"
+        )
+    present = catalog.find(objects, "dump", version)
+    if present is not None:
+        if not expected.agrees_with(present.manifest):
+            raise AlreadyExists(present.uri, "and differs from the database; use a new version")
+        return present
+    found = documents.collections(expected.database)
+    if (names := {info.name for info in found}) != expected.documents.keys():
+        odd = ", ".join(sorted(names ^ expected.documents.keys()))
+        raise CheckFailed(
+            f"{expected.database}: {odd}: created or dropped after the load; export again"
+        )
+    return _publish(objects, version, _Dump(documents, workspace, expected, found))
+
+
+def load_and_dump(
+    objects: ObjectStore, documents: DocumentStore, workspace: Workspace, version: Version
+) -> Loaded:
+    """Load a version's new database as ``load`` does; reading it back also makes its dump.
+
+    So mongod is read only once. The dump is in the bucket before the database gets its marker.
+    ``dump`` uses this dump, if it equals the marker, and reads the database only without one. If
+    the version has a dump already, it is only loaded. Raises the errors of ``load``; nothing is
+    published if a fingerprint differs.
+    """
+
+    def read_back(expected: Loaded, found: Sequence[CollectionInfo]) -> None:
+        _publish(objects, version, _Dump(documents, workspace, expected, found))
+
+    first = catalog.find(objects, "dump", version) is None
+    options = LoadOptions(read_back=read_back if first else None)
+    return load(objects, documents, workspace, version, options)
+
+
+def _publish(objects: ObjectStore, version: Version, work: "_Dump") -> StoredArchive:
+    """Write the archive; nothing is there if the database differs."""
+    with spooling(objects, work.workspace, "dump") as spools:
+        write = partial(work.write, spools)
+        return catalog.publish(objects, "dump", version, write, work.workspace.executor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dump:
+    """One dump in progress: its shares, and the content that it must equal."""
+
+    documents: DocumentStore
+    workspace: Workspace
+    expected: Loaded
+    found: Sequence[CollectionInfo]
+
+    def write(self, spools: Spooling, writer: ArchiveWriter) -> Manifest:
+        """Write every collection, in order of name, once its last range is spooled."""
+        done, total = 0, sum(self.expected.documents.values())
+        shares = list(self._shares(spools))
+        with in_order(self.workspace.executor, _spool, shares, ahead=spools.ahead) as spooled:
+            pairs = zip(shares, spooled, strict=True)
+            by_name = {info.name: info for info in self.found}
+            for name, group in groupby(pairs, key=lambda pair: pair[0].range.collection):
+                done += self._collection(writer, by_name[name], [spool for _, spool in group])
+                self.workspace.progress("dump", done, total)
+        source = {"database": self.expected.database, **self.documents.facts()}
+        own = Manifest(FORMAT, "dump", "", (), source=source)
+        return writer.finish(own)
+
+    def _shares(self, spools: Spooling) -> Iterator["_DumpShare"]:
+        """Every collection split into ranges, in order."""
+        database, count = self.expected.database, 0
+        for info in self.found:
+            rows, size = self.expected.documents[info.name], self.expected.bytes[info.name]
+            for part in id_ranges(self.documents, database, info.name, rows, size):
+                yield _DumpShare(part, spools, f"{count:06}")
+                count += 1
+
+    def _collection(
+        self, writer: ArchiveWriter, info: CollectionInfo, spools: list[Spooled]
+    ) -> int:
+        """Write one collection and its metadata; raises CountMismatch if it has changed."""
+        database, wanted = self.expected.database, self.expected.fingerprints[info.name]
+        fingerprint = sum((spool.fingerprint for spool in spools), Fingerprint())
+        if str(fingerprint) != wanted:
+            raise CountMismatch(
+                f"{database}.{info.name}", "documents and fingerprint", wanted, fingerprint
+            )
+        writer.add_rows(bson_member(database, info.name), spools, collection=info.name)
+        writer.add_file(metadata_member(bson_member(database, info.name)), metadata_json(info))
+        return fingerprint.count
+
+
+@dataclass(frozen=True, slots=True)
+class _DumpShare:
+    """A range, and the file that a worker spools it to."""
+
+    range: IdRange
+    spools: Spooling
+    name: str
+
+
+def _spool(share: _DumpShare) -> Spooled:
+    """In a worker: spool the documents of a range as mongod returns them.
+
+    No step reads the dump's blocks before the version is published. So each is unpacked here. On
+    its way to the bucket the writer compares its bytes with their checksum, and the server those of
+    each part with their SHA-256.
+    """
+    return share.spools.documents(share.name, share.range.batches(), unpacked=True)

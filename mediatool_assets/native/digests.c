@@ -8,7 +8,7 @@
  * A row or document that has anything but the usual forms is handed back as ODD, and Python reads
  * that one: when in doubt, answer ODD. What is read here has exactly the digests that Python makes.
  *
- * How it is called (mediatool_assets/native/digests.py, by ctypes, which releases the GIL):
+ * How it is called (mediatool_assets/native/rows.py, by ctypes, which releases the GIL):
  *   mt_digester          compiles a description of rows or of documents; it owns all memory
  *   mt_digest_rows       reads a block of rows: keys, contents, and texts for joins
  *   mt_digest_documents  reads documents: the rows that they hold, and the fields that are copies

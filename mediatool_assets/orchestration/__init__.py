@@ -1,20 +1,370 @@
-"""Several sources in one code location: all names of a source begin with its prefix.
+"""The layers of a version, and what their assets share: keys, facts of a run.
+
+Lineage for other tools: OpenLineage events of runs, assets, schemas and columns.
+
+The package dagster-openlineage sends them from Dagster's own events, if ``OPENLINEAGE_URL`` names a
+receiver.
+
+Daily partitions: the key is the UTC date on which an export was taken, so today exists today.
+
+Dagster's decorators need them when the asset modules are imported. The first day is therefore the
+only setting that is read at import.
+
+Pools: how many steps of a kind run at once, over all runs; ``dagster.yaml`` sets the limits.
+
+One step already uses MEDIATOOL_WORKERS processes: two of a kind would halve each other's speed.
+
+The source's tables: external assets, where all lineage begins.
+
+Specs and results of asset checks, made from findings.
+
+Shared by the assets of operations: their group, tables of findings, scheduled jobs.
+
+A scheduled one is an asset without partitions: the UI plots its figures from run to run.
+
+Columns of collections for Dagster: their BSON types and where their values come from.
+
+Several sources in one code location: all names of a source begin with its prefix.
 
 A source's assets, steps, jobs, schedules, sensors, groups, resources and run tags are declared
 once, under plain names. A ``Namespace`` with a prefix recreates them under prefixed names. The
 step's function stays the same, and its results get the keys that Dagster expects.
 """
 
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata as distribution
+from importlib.util import find_spec
 from inspect import isgenerator
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote
 
 import dagster as dg
+from bson import json_util
 
-from mediatool_assets.defs.check_results import check_spec
-from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.core.errors import BadSettings, CheckFailed, Misuse
+from mediatool_assets.core.manifest import Member
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.outcomes import Finding
+from mediatool_assets.core.resolution import resolve
+from mediatool_assets.core.shapes import DocumentCollection
+from mediatool_assets.core.version import metadata_member
+from mediatool_assets.dagster_internals import RawMetadataValue
+from mediatool_assets.stores.environment import first_day
+
+Facts = dict[str, RawMetadataValue]
+"""Metadata of a materialization."""
+
+Layer = Literal["source", "raw", "postgres", "transformed", "mongodb"]
+
+CODE_VERSION = distribution.version("mediatool_assets")
+VERSION = "version"
+"""The group of a version's assets that are not tables or collections."""
+
+TOGETHER = (
+    " It cannot be materialized alone: one step makes the whole layer, from one snapshot. "
+    "Select its group."
+)
+"""What each table's and collection's description says."""
+
+RAW_ARCHIVE = dg.AssetKey("raw_archive")
+"""The archive as a whole. Every collection depends on it and on its tables.
+
+Dagster 1.13 rejects a backfill of a step in which some assets have one parent and others have
+several (see docs/how-to/backfills.md). With this asset, every collection has several.
+"""
+
+TRANSFORMED_ARCHIVE = dg.AssetKey("transformed_archive")
+POSTGRES_DATABASE = dg.AssetKey("postgres_database")
+MONGODB_DATABASE = dg.AssetKey("mongodb_database")
+DUMP_ARCHIVE = dg.AssetKey("dump")
+METADATA = dg.AssetKey("metadata")
+REGISTRY = dg.AssetKey("registry")
+SANITIZED = dg.AssetKey("sanitized")
+
+ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
+"""The check that the day has a complete version; it is about the day, not about a version."""
+
+TABLES_IO = "tables"
+COLLECTIONS_IO = "collections"
+DATABASE_IO = "database"
+RESTORED_TABLES_IO = "restored_tables"
+RESTORED_DATABASE_IO = "restored_database"
+ARCHIVES_IO = "archives"
+JSON_IO = "json_documents"
+
+_ODD = re.compile(r"[^A-Za-z0-9_.]")
+
+
+def key(layer: Layer, name: str) -> dg.AssetKey:
+    """The key of a table's or collection's asset in a layer.
+
+    Dagster allows few characters: each byte of another is written as ``-`` and two hex digits.
+    """
+    plain = _ODD.sub(lambda odd: "".join(f"-{byte:02X}" for byte in odd[0].encode()), name)
+    return dg.AssetKey([layer, plain])
+
+
+def name_of(asset: dg.AssetKey) -> str:
+    """The table or collection that an asset is called after."""
+    return unquote(asset.path[-1].replace("-", "%"))
+
+
+def shown(asset: dg.AssetKey) -> str:
+    """An asset for people: ``layer/TABLE``, the table by its own name."""
+    return "/".join([*asset.path[:-1], name_of(asset)])
+
+
+def is_on_time(check: dg.AssetCheckKey) -> bool:
+    """True for ON_TIME of any source: its asset's key may begin with a source's name."""
+    return check.name == ON_TIME.name and check.asset_key.path[-1:] == METADATA.path
+
+
+def layer_spec(
+    layer: str,
+    asset: dg.AssetKey,
+    after: Iterable[dg.AssetKey],
+    description: str,
+    kinds: set[str],
+) -> dg.AssetSpec:
+    """An asset that a step of a version makes; its layer is its group too."""
+    return dg.AssetSpec(
+        asset,
+        deps=after,
+        description=description,
+        group_name=layer,
+        kinds=kinds,
+        tags={"mediatool/layer": layer},
+        code_version=CODE_VERSION,
+    )
+
+
+def require_named(where: str, names: Iterable[str], there: Container[str]) -> None:
+    """Raise CheckFailed if a version lacks tables or collections of the model."""
+    if missing := [name for name in names if name not in there]:
+        raise CheckFailed(
+            f"{where} has no {', '.join(missing)}, which the model names; the model has changed "
+            "since the version was made: make a new version"
+        )
+
+
+def warnings_of(name: str, warnings: Iterable[str], names: Iterable[str]) -> Facts:
+    """The warnings about ``name``, and those that are about no asset in ``names``."""
+    known = list(names)
+    spoken = {w: [each for each in known if _speaks_of(w, each)] for w in warnings}
+    own = [w for w, found in spoken.items() if name in found or not found]
+    return {"warnings": own} if own else {}
+
+
+def _speaks_of(text: str, name: str) -> bool:
+    """True if the name is in the text as a whole word, or before the dot of its column."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text) is not None
+
+
+def log_warnings(context: dg.AssetExecutionContext, warnings: Iterable[str]) -> None:
+    """Write warnings to the log of the run."""
+    for warning in warnings:
+        context.log.warning(warning)
+
+
+_SAYS = "Sends runs, assets, their columns and checks to OPENLINEAGE_URL. Starts no run."
+
+
+def lineage_sensors() -> list[dg.SensorDefinition]:
+    """The sensor that sends events if a receiver is set; raises BadSettings without the package.
+
+    Events of assets are sent as they are read from Dagster's storage; SQLite does not support that.
+    """
+    if not os.environ.get("OPENLINEAGE_URL", "").strip():
+        return []
+    if find_spec("dagster_openlineage") is None:
+        raise BadSettings(
+            ["OPENLINEAGE_URL is set: install `mediatool_assets[openlineage]`, or unset it"]
+        )
+    from dagster_openlineage import openlineage_sensor  # noqa: PLC0415  # where it is installed
+
+    return [openlineage_sensor(include_asset_events=True, description=_SAYS)]
+
+
+DAYS = dg.DailyPartitionsDefinition(first_day().isoformat(), timezone="UTC", end_offset=1)
+
+
+EXPORT = "mediatool_export"
+TRANSFORM = "mediatool_transform"
+LOAD = "mediatool_load"
+RESTORE = "mediatool_restore"
+DUMP = "mediatool_dump"
+PUBLISH = "mediatool_publish"
+REPORT = "mediatool_report"
+SANITIZE = "mediatool_sanitize"
+OPERATIONS = "mediatool_operations"
+
+
+def source_tables(tables: Iterable[str]) -> list[dg.AssetSpec]:
+    """One external asset for each table of the live database."""
+    return [
+        dg.AssetSpec(
+            key("source", table),
+            description=f"The table `{table}` of the live database. It is only read.",
+            group_name="source",
+            kinds={"postgres"},
+            metadata={"dagster/table_name": table},
+        )
+        for table in tables
+    ]
+
+
+def check_spec(
+    asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False
+) -> dg.AssetCheckSpec:
+    """A check of an asset, with a result for each partition."""
+    with warnings.catch_warnings():  # partitions_def works, but Dagster does not guarantee it yet
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name, asset=asset, description=says, blocking=blocking, partitions_def=DAYS
+        )
+
+
+def check_result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
+    """A finding as a Dagster check result; an unknown finding has not passed."""
+    return dg.AssetCheckResult(
+        passed=finding.outcome == "passed",
+        asset_key=check.asset_key,
+        check_name=check.name,
+        description=finding.reason,
+        severity=severity(finding),
+        metadata=figures(finding),
+    )
+
+
+def severity(finding: Finding) -> dg.AssetCheckSeverity:
+    """The severity of a finding that has not passed."""
+    warned = finding.outcome == "warned"
+    return dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR
+
+
+def figures(finding: Finding) -> Mapping[str, str | int | float]:
+    """The figures for a result's metadata, without those that are None."""
+    known = {name: figure for name, figure in finding.figures.items() if figure is not None}
+    return {"outcome": finding.outcome, **known}
+
+
+GROUP = "operations"
+
+
+def operation(
+    asset: dg.AssetKey,
+    description: str,
+    kinds: set[str],
+    *,
+    after: Iterable[dg.AssetKey] = (),
+    checks: Sequence[dg.AssetCheckSpec] = (),
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset without partitions, in the group that its key begins with."""
+    return dg.asset(
+        key=asset,
+        deps=after,
+        description=description,
+        group_name=asset.path[0],
+        kinds=kinds,
+        code_version=CODE_VERSION,
+        pool=OPERATIONS,
+        check_specs=checks,
+    )
+
+
+SHOWN = 200
+"""Maximum rows of a table in the UI; the bucket has all of them."""
+
+
+def operation_shown(rows: Iterable[dict[str, str | int | float | bool]]) -> dg.TableMetadataValue:
+    """The first rows as a table, possibly empty."""
+    records = [dg.TableRecord(row) for row in rows][:SHOWN]
+    if records:
+        return dg.MetadataValue.table(records)
+    return dg.MetadataValue.table([], dg.TableSchema(columns=[]))
+
+
+def scheduled(name: str, asset: dg.AssetKey, description: str, cron: str) -> dg.ScheduleDefinition:
+    """A job that materializes the asset, and its schedule, which is on by default."""
+    return dg.ScheduleDefinition(
+        name=f"{name}_schedule",
+        job=dg.define_asset_job(
+            name,
+            dg.AssetSelection.assets(asset),
+            description=description,
+            executor_def=dg.in_process_executor,
+        ),
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        description=description,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def resolved(model: Model, raw: ArchiveReader) -> dict[str, DocumentCollection]:
+    """The collections that the model defines for a raw archive's schema; raises BadModel."""
+    excluded = {exclusion.table for exclusion in raw.manifest.exclusions}
+    return {c.name: c for c in resolve(model, raw.schema(), excluded).collections}
+
+
+def lineage(collection: DocumentCollection) -> dg.TableColumnLineage:
+    """For each field, the columns of the raw tables that it is derived from."""
+    return dg.TableColumnLineage(
+        {
+            field: [dg.TableColumnDep(key("raw", table), column) for table, column in sources]
+            for field, sources in collection.lineage().items()
+        }
+    )
+
+
+def unchanged(columns: dg.TableSchema, layer: Layer, collection: str) -> dg.TableColumnLineage:
+    """The lineage of a copy: each field comes from the field of the same name in ``layer``."""
+    upstream = key(layer, collection)
+    return dg.TableColumnLineage(
+        {c.name: [dg.TableColumnDep(upstream, c.name)] for c in columns.columns}
+    )
+
+
+def columns(
+    archive: ArchiveReader, member: Member, collection: DocumentCollection | None
+) -> dg.TableSchema:
+    """The fields with their BSON types, as the collection's validator says; dots for nesting.
+
+    Of a collection that the model makes, each says of which columns it is made.
+    """
+    metadata = archive.member(metadata_member(member.name))
+    options: Mapping[str, Any] = json_util.loads(archive.read_file(metadata.name))["options"]
+    rules = options.get("validator", {}).get("$jsonSchema", {})
+    types = dict(_types(rules, ""))
+    sources = collection.lineage() if collection else {}
+    fields = types or dict.fromkeys(sources, "")
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, kind or "any", _origin(sources.get(name, ())))
+            for name, kind in fields.items()
+        ]
+    )
+
+
+def _origin(sources: Sequence[tuple[str, str]]) -> str | None:
+    """The lineage of a field for its description: Dagster's own UI draws none of columns."""
+    return "from " + ", ".join(".".join(source) for source in sources) if sources else None
+
+
+def _types(rules: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, rule in rules.get("properties", {}).items():
+        kinds = rule.get("bsonType", "")
+        yield prefix + name, kinds if isinstance(kinds, str) else " | ".join(kinds)
+        yield from _types(rule, f"{prefix}{name}.")
+        items = rule.get("items")
+        if isinstance(items, Mapping):
+            yield from _types(items, f"{prefix}{name}.")
+
 
 IO_MANAGER = "dagster/io_manager_key"
 NAMESPACE_TAG = "mediatool/namespace"

@@ -1,4 +1,9 @@
-"""Dagster's storage in PostgreSQL, over connections that are kept, with pools recorded once.
+"""Dagster's compute logs in S3, uploaded by threads that end with the step that they follow.
+
+Dagster's own thread sleeps to the end of its interval. At the end of a process, a sleeping thread
+keeps modules alive: DuckDB then prints sixty lines about leaked objects.
+
+Dagster's storage in PostgreSQL, over connections that are kept, with pools recorded once.
 
 By default dagster-postgres opens a connection for every event, which takes longer than the event
 itself. A version has about a thousand events.
@@ -7,9 +12,13 @@ Dagster records a pool at its first use. After a conflict it continues in the sa
 which PostgreSQL has aborted. So if two processes do this at the same time, one would fail.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
+from threading import Event, Thread
 from time import monotonic
 
+from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from sqlalchemy import Engine, create_engine, event, text
@@ -18,6 +27,27 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from mediatool_assets.dagster_internals import ConfigurableClassData, EventLogStorage
+
+
+class BucketLogs(S3ComputeLogManager):
+    """Dagster's manager, with another thread."""
+
+    @contextmanager
+    def _poll_for_local_upload(self, log_key: Sequence[str]) -> Iterator[None]:
+        ended = Event()
+
+        def upload() -> None:
+            while not ended.wait(self.upload_interval):
+                self.on_progress(log_key)  # type: ignore[no-untyped-call]  # Dagster's own
+
+        thread = Thread(target=upload, name="upload-watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
 
 _IDLE_SECONDS = 1.0
 _USED = "used"

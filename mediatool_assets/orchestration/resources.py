@@ -1,35 +1,42 @@
-"""The servers of the assets, connected when a step runs; loading definitions contacts none."""
+"""The servers of the assets, connected when a step runs; loading definitions contacts none.
+
+The types with which an asset's parameter can be annotated, and their conversion.
+"""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from multiprocessing import active_children
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self, get_args, get_origin
 
 import dagster as dg
 import psutil
 from pydantic import PrivateAttr
 
-from mediatool_assets.domain.costs.inventory import StoredItem
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.ports import (
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.inventory import StoredItem
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.query.handles import ArchiveHandle, Frames, LiveDatabase, RestoredDatabase
+from mediatool_assets.stores import environment
+from mediatool_assets.stores.ports import (
+    BucketSettings,
     DocumentStore,
     ObjectStore,
     Progress,
+    Pruning,
     RestoreTarget,
+    SnapshotExports,
     Source,
     Stores,
     silent,
 )
-from mediatool_assets.flows.ports.bucket import BucketSettings
-from mediatool_assets.flows.ports.rds import SnapshotExports
-from mediatool_assets.flows.ports.retention import Pruning
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.scratch import scratch_folder
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores import environment
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace, scratch_folder
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _GROWN = 256 << 20  # bytes of a worker; with all modules and a small version it has 180 MiB
 
@@ -55,13 +62,13 @@ class ServersResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it 
 
     def source(self) -> Source:
         """The database to export; raises BadSettings if none is set."""
-        from mediatool_assets.stores.postgres import PostgresSource  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.postgres_source import PostgresSource  # noqa: PLC0415  # slow
 
         return PostgresSource.of(self.settings())
 
     def target(self) -> RestoreTarget:
         """The server that versions are restored to; raises BadSettings if none is set."""
-        from mediatool_assets.stores.postgres import PostgresTarget  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.postgres_target import PostgresTarget  # noqa: PLC0415  # slow
 
         return PostgresTarget.of(self.settings())
 
@@ -80,7 +87,7 @@ class ServersResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it 
     def billed_items(self) -> Iterator[StoredItem]:
         """Everything that the bucket is billed for."""
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
-        from mediatool_assets.stores.s3_inventory import S3Inventory  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.s3_bucket import S3Inventory  # noqa: PLC0415  # slow
 
         return S3Inventory(S3Objects.of(self.settings(), allow_unsigned=True)).items()
 
@@ -94,9 +101,11 @@ class ServersResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it 
         """Retention's view of the bucket, and of the two servers if they are set."""
         from mediatool_assets.stores.retention import database_servers  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
-        from mediatool_assets.stores.s3_bucket import S3Bucket  # noqa: PLC0415  # slow
-        from mediatool_assets.stores.s3_deletion import S3Deletion  # noqa: PLC0415  # slow
-        from mediatool_assets.stores.signing_keys import signing_key  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.s3_bucket import (
+            S3Bucket,  # noqa: PLC0415  # slow
+            S3Deletion,  # noqa: PLC0415  # slow
+        )
+        from mediatool_assets.stores.user_files import signing_key  # noqa: PLC0415  # slow
 
         settings = self.settings()
         objects = S3Objects.of(settings, allow_unsigned=True)
@@ -185,3 +194,105 @@ def servers_of(variables: Mapping[str, str]) -> ServersResource:
             return Settings.parse(os.environ | variables)
 
     return ConfiguredServers()
+
+
+FRAMES: Mapping[tuple[str, str], str] = {
+    ("pandas", "DataFrame"): "to_pandas",
+    ("pyarrow", "Table"): "to_arrow",
+    ("polars", "DataFrame"): "to_polars",
+    ("duckdb", "DuckDBPyRelation"): "to_duckdb",
+}
+"""Classes that hold a whole table in memory, by package and name, with the handle's method."""
+
+_HANDLES = (Frames, ArchiveHandle, LiveDatabase, RestoredDatabase)
+
+
+def frame_of(kind: object) -> tuple[str, str] | None:
+    """The key of a class in FRAMES, or None; its package need not be imported."""
+    package = getattr(kind, "__module__", "").partition(".")[0].lstrip("_")
+    name = package, getattr(kind, "__name__", "")
+    return name if name in FRAMES else None
+
+
+def mapping_value_type(kind: object) -> object:
+    """The value type of an annotated mapping; any other annotation is returned unchanged."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:
+        return arguments[1]
+    return kind
+
+
+def as_annotated(asset: str, handle: Any, kind: object) -> Any:
+    """The handle's table in the annotated type; raises Misuse, which lists the allowed types."""
+    if not isinstance(handle, _HANDLES):
+        return handle  # a JSON document
+    frame = frame_of(kind)
+    method: Callable[[], Any] | None = getattr(handle, FRAMES[frame], None) if frame else None
+    if method is not None:
+        return method()
+    is_any = kind is None or kind is Any or not isinstance(kind, type)
+    if is_any or isinstance(handle, kind):  # type: ignore[arg-type]  # a class: see is_any
+        return handle
+    raise Misuse(
+        f"{asset} cannot be given as {_shown(kind)}; annotate the parameter as "
+        f"{_right_ones(handle)}, or leave the annotation out"
+    )
+
+
+def as_arrow(asset: str, made: Any) -> "pyarrow.Table":
+    """Convert what an asset returned to Arrow; raises Misuse, which lists the allowed types.
+
+    Column types are taken from the frame; none is guessed from values.
+    """
+    match frame_of(type(made)):
+        case "pandas", _:
+            import pyarrow  # noqa: PLC0415  # slow
+
+            return pyarrow.Table.from_pandas(made, preserve_index=False)
+        case "pyarrow", _:
+            return made
+        case "polars", _:
+            return made.to_arrow()
+        case "duckdb", _:
+            return made.to_arrow_table()
+        case _:
+            raise Misuse(
+                f"{asset} returned {_shown(type(made))}; the IO manager `parquet` stores "
+                f"{_listed(FRAMES)}"
+            )
+
+
+def from_arrow(asset: str, table: "pyarrow.Table", kind: object) -> Any:
+    """A stored table in the annotated type; without an annotation it is an Arrow table."""
+    match frame_of(kind):
+        case "pandas", _:
+            from mediatool_assets.query.handles import pandas_frame  # noqa: PLC0415  # slow
+
+            return pandas_frame(table)
+        case "polars", _:
+            from mediatool_assets.query.handles import polars_frame  # noqa: PLC0415  # slow
+
+            return polars_frame(table)
+        case "duckdb", _:
+            from mediatool_assets.query.handles import table_of_arrow  # noqa: PLC0415  # slow
+
+            return table_of_arrow(table, None)
+    if frame_of(kind) or kind is None or kind is Any or not isinstance(kind, type):
+        return table
+    raise Misuse(
+        f"{asset} cannot be given as {_shown(kind)}; annotate the parameter as {_listed(FRAMES)}"
+    )
+
+
+def _right_ones(handle: Any) -> str:
+    frames = {name: method for name, method in FRAMES.items() if hasattr(handle, method)}
+    own = f"mediatool_assets.{type(handle).__name__}, a handle that reads on demand"
+    return f"{_listed(frames)}, or as {own}" if frames else own
+
+
+def _listed(frames: Mapping[tuple[str, str], str]) -> str:
+    return ", ".join(".".join(name) for name in frames)
+
+
+def _shown(kind: Any) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")

@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs.dead_runs import record_process
-from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.operations import GROUP, operation, scheduled, shown
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.retention import Decision, Policy
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.ports.retention import Pruning
-from mediatool_assets.flows.prune import Pruned, carry_out, plan
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.orchestration import GROUP, operation, operation_shown, scheduled
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import LoggedProgress, errors_as_failures, record_process
+from mediatool_assets.prune.flow import Pruned, carry_out, plan
+from mediatool_assets.prune.rules import Decision, Policy
+from mediatool_assets.stores.ports import Pruning
 
 RETENTION = dg.AssetKey([GROUP, "retention"])
 
@@ -59,7 +57,7 @@ def retention(
             "kept": len(decisions) - len(drops),
             "to_drop": len(drops),
             "dropped": len(done.dropped),
-            "plan": shown(
+            "plan": operation_shown(
                 {
                     "does": "keep" if d.keep else "drop",
                     "kind": d.kind,

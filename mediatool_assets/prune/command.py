@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, note, print_json
-from mediatool_assets.cli.print_table import print_table
-from mediatool_assets.cli.progress import working
+from mediatool_assets.cli import Json, echo, note, print_json, print_table, working
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.retention import Decision, Policy
-    from mediatool_assets.domain.settings import Settings
-    from mediatool_assets.flows.ports.retention import Pruning
-    from mediatool_assets.flows.prune import Pruned
+    from mediatool_assets.core.settings import Settings
+    from mediatool_assets.prune.flow import Pruned
+    from mediatool_assets.prune.rules import Decision, Policy
+    from mediatool_assets.stores.ports import Pruning
 
 Count = Annotated[int | None, typer.Option(metavar="N", min=0)]
 Days = Annotated[int | None, typer.Option(metavar="N", min=1)]
@@ -47,7 +45,7 @@ def prune(
         mediatool prune --keep-daily 14 --keep-monthly 12
         mediatool prune --json
     """
-    from mediatool_assets.flows.prune import carry_out, plan
+    from mediatool_assets.prune.flow import carry_out, plan
 
     own = settings()
     policy = _policy(
@@ -85,7 +83,7 @@ def prune(
 
 def _policy(own: "Settings", **given: int | None) -> "Policy":
     """The retention policy of the settings, overridden by the command line."""
-    from mediatool_assets.domain.retention import Policy
+    from mediatool_assets.prune.rules import Policy
 
     said = {name: value for name, value in given.items() if value is not None}
     return replace(Policy.of(own), **said)
@@ -93,12 +91,11 @@ def _policy(own: "Settings", **given: int | None) -> "Policy":
 
 def _stores(own: "Settings") -> "Pruning":
     """The bucket, and the database servers that are set."""
-    from mediatool_assets.flows.ports.retention import Pruning
+    from mediatool_assets.stores.ports import Pruning
     from mediatool_assets.stores.retention import database_servers
     from mediatool_assets.stores.s3 import S3Objects
-    from mediatool_assets.stores.s3_bucket import S3Bucket
-    from mediatool_assets.stores.s3_deletion import S3Deletion
-    from mediatool_assets.stores.signing_keys import signing_key
+    from mediatool_assets.stores.s3_bucket import S3Bucket, S3Deletion
+    from mediatool_assets.stores.user_files import signing_key
 
     objects = S3Objects.of(own, allow_unsigned=True)
     deletion, bucket = S3Deletion(objects), S3Bucket.of(own)

@@ -9,24 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from mediatool_assets.domain.bucket.declaration import TESTING
-from mediatool_assets.domain.bucket.lifecycle import Document, prefix_of
-from mediatool_assets.domain.keys import (
-    DUMPS_PREFIX,
-    METADATA_PREFIX,
-    RAW_PREFIX,
-    SANITIZED_PREFIX,
-    TRANSFORMED_PREFIX,
-)
-from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.domain.retention_inventory import (
+from mediatool_assets.core.bucket import TESTING, Document, prefix_of
+from mediatool_assets.core.inventory import (
     FoundCopy,
     FoundDatabase,
     FoundExport,
     RetentionInventory,
 )
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import quantity
+from mediatool_assets.core.version import (
+    DUMPS_PREFIX,
+    METADATA_PREFIX,
+    RAW_PREFIX,
+    SANITIZED_PREFIX,
+    TRANSFORMED_PREFIX,
+    Version,
+)
 
 _A_RUN = timedelta(days=1)
 """The longest time of a run. What is older and has no metadata gets none, except by a new run."""

@@ -1,8 +1,11 @@
-"""``sql`` and ``history``: queries of one or many versions, from their archives."""
+"""``sql`` and ``history``: queries of one or many versions, from their archives.
+
+The prompt of ``mediatool sql``: history, completion of tables and columns.
+"""
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,27 +13,30 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.history import FileHistory
 
-from mediatool_assets.cli import completion
-from mediatool_assets.cli.output import (
+from mediatool_assets.cli import (
     AllowUnsigned,
     Json,
     echo,
     print_facts,
     print_json,
+    print_table,
     replacing,
+    working,
 )
-from mediatool_assets.cli.print_table import print_table
-from mediatool_assets.cli.progress import working
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.stores.environment import settings
+from mediatool_assets.core.errors import MediatoolError, Misuse
+from mediatool_assets.stores.environment import home, settings
+from mediatool_assets.versions import arguments
 
 if TYPE_CHECKING:
     import duckdb
 
-    from mediatool_assets.domain.keys import Kind
-    from mediatool_assets.flows.query.history import RowHistory
-    from mediatool_assets.flows.query.session import QuerySession
+    from mediatool_assets.core.version import Kind
+    from mediatool_assets.query.history import RowHistory
+    from mediatool_assets.query.session import QuerySession
 
 _SHOWN = 1000  # rows of a table on a terminal; every other format has all of them
 _OPENED_AT_ONCE = 8  # versions opened in parallel: each takes three requests of about 50 ms
@@ -114,8 +120,6 @@ def sql(  # one branch per output
         allow_unsigned=allow_unsigned,
     ) as session:
         if query is None:
-            from mediatool_assets.cli.sql_prompt import prompt
-
             prompt(lambda text: _answer(session, text, "table", None), session)
             return
         _answer(session, query, wanted, output)
@@ -125,7 +129,7 @@ def history(
     table: Annotated[
         str,
         typer.Argument(
-            metavar="TABLE", help="A table of the source.", autocompletion=completion.tables
+            metavar="TABLE", help="A table of the source.", autocompletion=arguments.tables
         ),
     ],
     key: Annotated[
@@ -157,7 +161,7 @@ def history(
             platform_id=3,platform_buy_id=b1,on_date=2026-11-02
         mediatool history line_items 6f2c… --versions 2026-11-01..2026-11-27 --json
     """
-    from mediatool_assets.flows.query.history import row_history
+    from mediatool_assets.query.history import row_history
 
     with (
         opened(
@@ -172,8 +176,8 @@ def history(
     ):
         found = row_history(session, table, key)
     if html is not None:
-        from mediatool_assets.flows.query.history_page import page
-        from mediatool_assets.flows.reports.html import html as rendered
+        from mediatool_assets.pages import html as rendered
+        from mediatool_assets.query.history import page
 
         html.write_text(rendered(page(found)), encoding="utf-8")
     if json:
@@ -206,11 +210,15 @@ def opened(
     allow_unsigned: bool,
 ) -> "Iterator[QuerySession]":
     """Open a session over the named versions, while progress is shown."""
-    from mediatool_assets.flows.query.parquet_cache import ParquetCache
-    from mediatool_assets.flows.query.session import collections_of, query_session, tables_of
-    from mediatool_assets.flows.versions import archives
-    from mediatool_assets.flows.versions.names import named_versions
+    from mediatool_assets.query.session import (
+        ParquetCache,
+        collections_of,
+        query_session,
+        tables_of,
+    )
     from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.versions import catalog
+    from mediatool_assets.versions.catalog import named_versions
 
     own = settings()
     objects = S3Objects.of(own, allow_unsigned=allow_unsigned)
@@ -225,7 +233,7 @@ def opened(
             found = named_versions(objects, named)
             with ThreadPoolExecutor(_OPENED_AT_ONCE) as threads:
                 versions = list(
-                    threads.map(lambda v: open_(archives.reader(objects, of, v), as_text), found)
+                    threads.map(lambda v: open_(catalog.reader(objects, of, v), as_text), found)
                 )
         with query_session(versions, cache, Path(scratch)) as session:
             yield session
@@ -250,8 +258,8 @@ def _answer(session: "QuerySession", query: str, wanted: Wanted, output: Path | 
 
 
 def _show(relation: "duckdb.DuckDBPyRelation", wanted: Wanted, output: Path | None) -> None:
-    from mediatool_assets.flows.query.output import write_result
-    from mediatool_assets.flows.query.session import refused_by_duckdb
+    from mediatool_assets.query.history import write_result
+    from mediatool_assets.query.session import refused_by_duckdb
 
     if wanted == "table":
         if output is not None:
@@ -267,8 +275,8 @@ def _show(relation: "duckdb.DuckDBPyRelation", wanted: Wanted, output: Path | No
 
 
 def _print(relation: "duckdb.DuckDBPyRelation") -> None:
-    from mediatool_assets.flows.query.output import text_rows
-    from mediatool_assets.flows.query.session import refused_by_duckdb
+    from mediatool_assets.query.history import text_rows
+    from mediatool_assets.query.session import refused_by_duckdb
 
     with refused_by_duckdb(), working("computing"):
         rows = [
@@ -309,3 +317,49 @@ def _print_history(found: "RowHistory") -> None:
                     echo(f"  {name}: {old}")
                 case _:
                     echo(f"  {name}: {old} -> {new}")
+
+
+_WORDS = ("SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "JOIN", "COUNT", "DESCRIBE")
+_END = frozenset({"exit", "quit", "\\q"})
+
+
+def prompt(answer: Callable[[str], None], session: "QuerySession") -> None:
+    """Read queries until the end of input; after an error, it is printed and the next one is read.
+
+    Ctrl-C discards the current line, or cancels the running query.
+    """
+    names = {name for each in session.versions for name in each.sources}
+    columns = {
+        name for each in session.versions for r in each.sources.values() for name, _ in r.columns
+    }
+    folder = home()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    reader: PromptSession[str] = PromptSession(
+        "mediatool> ",
+        history=FileHistory(str(folder / "sql-history")),
+        completer=WordCompleter(sorted({*names, *columns, *_WORDS}), ignore_case=True),
+        complete_while_typing=False,
+    )
+    echo(f"{len(names)} tables of {_described(session)}; `exit` or Ctrl-D ends", err=True)
+    while True:
+        try:
+            text = reader.prompt().strip()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+        if text.lower() in _END:
+            return
+        if not text:
+            continue
+        try:
+            answer(text)
+        except MediatoolError as error:
+            echo(str(error), err=True)
+        except KeyboardInterrupt:
+            echo("interrupted", err=True)
+
+
+def _described(session: "QuerySession") -> str:
+    versions = [each.version for each in session.versions]
+    return str(versions[0]) if len(versions) == 1 else f"{len(versions)} versions"

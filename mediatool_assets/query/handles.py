@@ -1,31 +1,47 @@
-"""Tables and collections of a version, to be read in batches or as data frames."""
+"""Tables and collections of a version, to be read in batches or as data frames.
+
+Whole tables in memory: as Arrow tables, pandas and polars frames, and DuckDB relations.
+
+Versions from Python: ``open_version("latest")["campaigns"].to_pandas()``.
+
+For scripts and notebooks; a Dagster asset gets the same objects from the IO managers. The servers
+are those of the command line: from the environment, or the local ones that are up.
+
+The PostgreSQL database that a version was restored to, or the reason why there is none.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import duckdb
+import pandas as pd
+import pyarrow as pa
 from bson import decode
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
-from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.keys import Kind
-from mediatool_assets.domain.manifest import Block, Manifest, Member
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore
-from mediatool_assets.flows.query.bson_values import CODEC
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.raw_rows import row_parser
-from mediatool_assets.flows.versions.version_databases import Loaded, loaded
+from mediatool_assets.core.errors import Misuse, NotFound
+from mediatool_assets.core.manifest import Block, Manifest, Member
+from mediatool_assets.core.metadata import content_of
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import Kind, Version
+from mediatool_assets.query.reading import StoredRows
+from mediatool_assets.query.session import CODEC
+from mediatool_assets.stores.environment import settings
+from mediatool_assets.stores.ports import DocumentStore, ObjectStore, RestoreTarget
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import named_version
+from mediatool_assets.versions.records import Loaded, loaded, restored, row_parser, why_not_restored
+from mediatool_assets.work.scratch import identifier
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas
     import polars
     import pyarrow
-
-    from mediatool_assets.flows.query.reading import StoredRows
 
 
 class Frames(ABC):
@@ -47,7 +63,6 @@ class Frames(ABC):
 
         docs/how-to/query.md lists the types. Raises Misuse if a value does not fit its type.
         """
-        from mediatool_assets.flows.query.frames import temporary_table  # noqa: PLC0415  # slow
 
         return temporary_table(self.stored(text), connection)
 
@@ -56,19 +71,16 @@ class Frames(ABC):
 
         Raises Misuse also for an infinite date, which Arrow cannot represent.
         """
-        from mediatool_assets.flows.query.frames import arrow_table  # noqa: PLC0415  # slow
 
         return arrow_table(self.stored(text))
 
     def to_pandas(self, *, text: Collection[str] = ()) -> "pandas.DataFrame":
         """All rows in memory, in Arrow-backed columns: integers with nulls stay integers."""
-        from mediatool_assets.flows.query.frames import pandas_frame  # noqa: PLC0415  # slow
 
         return pandas_frame(self.to_arrow(text=text))
 
     def to_polars(self, *, text: Collection[str] = ()) -> "polars.DataFrame":
         """All rows in memory; raises Misuse if polars is not installed."""
-        from mediatool_assets.flows.query.frames import polars_frame  # noqa: PLC0415  # slow
 
         return polars_frame(self.to_arrow(text=text))
 
@@ -116,7 +128,7 @@ class TableRows(ArchivedRows):
 
     def stored(self, text: Collection[str] = ()) -> "StoredRows":
         """The columns of the source's schema."""
-        from mediatool_assets.flows.query.reading import StoredRows  # noqa: PLC0415  # slow
+        from mediatool_assets.query.reading import StoredRows  # noqa: PLC0415  # slow
 
         return StoredRows(self.archive, self.member, self.table, frozenset(text))
 
@@ -136,7 +148,7 @@ class Documents(ArchivedRows):
 
     def stored(self, text: Collection[str] = ()) -> "StoredRows":
         """The fields of the collection's validator."""
-        from mediatool_assets.flows.query.collection_rows import collection_rows  # noqa: PLC0415  # slow
+        from mediatool_assets.query.session import collection_rows  # noqa: PLC0415  # slow
 
         return collection_rows(self.archive, self.member, frozenset(text))
 
@@ -175,7 +187,7 @@ class LiveDocuments(Frames):
 
     def stored(self, text: Collection[str] = ()) -> "StoredRows":
         """The fields of the server's validator."""
-        from mediatool_assets.flows.query.collection_rows import document_rows  # noqa: PLC0415  # slow
+        from mediatool_assets.query.session import document_rows  # noqa: PLC0415  # slow
 
         options = {each.name: each.options for each in self.store.collections(self.database)}
         validator = options[self.collection].get("validator", {})
@@ -257,7 +269,7 @@ class ArchiveHandle:
 
 def archive_of(objects: ObjectStore, kind: Kind, version: Version) -> ArchiveHandle:
     """An archive of the version; raises NotFound."""
-    return ArchiveHandle(archives.reader(objects, kind, version))
+    return ArchiveHandle(catalog.reader(objects, kind, version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,3 +309,172 @@ def live_database(documents: DocumentStore, version: Version) -> LiveDatabase:
             f"`mediatool restore {version} --to mongodb`"
         )
     return LiveDatabase(documents, version, present)
+
+
+def arrow_table(rows: StoredRows) -> pa.Table:
+    """All rows; each field has its PostgreSQL type in its metadata, as ``postgres``."""
+    read: list[pa.Table] = []
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        rows.read(connection, lambda found: read.append(found.to_arrow_table()), finite=True)
+    fields = [
+        pa.field(field.name, field.type, column.nullable, {"postgres": column.type})
+        for field, column in zip(read[0].schema, rows.table.columns, strict=True)
+    ]
+    return read[0].cast(pa.schema(fields))
+
+
+def temporary_table(
+    rows: StoredRows, connection: duckdb.DuckDBPyConnection | None
+) -> duckdb.DuckDBPyRelation:
+    """Store all rows in a temporary table of the connection, or of a new one."""
+    connection = connection or _connection()
+    name = _name(rows.table.name)
+    try:
+        rows.read(connection, lambda found: _store(connection, name, found))
+    except BaseException:
+        connection.execute(f"DROP TABLE IF EXISTS {identifier(name)}")
+        raise
+    return connection.table(identifier(name))
+
+
+def table_of_arrow(
+    table: pa.Table, connection: duckdb.DuckDBPyConnection | None
+) -> duckdb.DuckDBPyRelation:
+    """Store an Arrow table in a temporary table of the connection, or of a new one."""
+    connection = connection or _connection()
+    name = _name("documents")
+    _store(connection, name, connection.from_arrow(table))
+    return connection.table(identifier(name))
+
+
+def pandas_frame(table: pa.Table) -> pd.DataFrame:
+    """The table as a pandas DataFrame with Arrow-backed columns."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
+
+
+def polars_frame(table: pa.Table) -> "polars.DataFrame":
+    """The table as a polars DataFrame; raises Misuse if polars is not installed."""
+    try:
+        import polars  # noqa: PLC0415  # an optional extra
+    except ModuleNotFoundError as error:
+        raise Misuse(
+            "polars is not installed; `pip install 'mediatool_assets[polars]'`, or ask for another "
+            "type"
+        ) from error
+    frame = polars.from_arrow(table)
+    assert isinstance(frame, polars.DataFrame)  # noqa: S101  # a table has columns
+    return frame
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _name(table: str) -> str:
+    return f"{table}_{uuid4().hex[:8]}"
+
+
+def _store(connection: duckdb.DuckDBPyConnection, name: str, rows: duckdb.DuckDBPyRelation) -> None:
+    view = f"{name}_rows"
+    rows.create_view(view)
+    connection.execute(f"CREATE TEMP TABLE {identifier(name)} AS FROM {identifier(view)}")
+    connection.execute(f"DROP VIEW {identifier(view)}")
+
+
+@dataclass(frozen=True)
+class OpenVersion(Mapping[str, TableRows]):
+    """One version, opened for reading: a mapping of its tables by name.
+
+    Values are read on demand: row by row, or whole with ``to_arrow``, ``to_pandas``,
+    ``to_polars`` or ``to_duckdb``.
+    """
+
+    version: Version
+    objects: ObjectStore = field(repr=False)
+    kind: Kind = "raw"
+
+    @cached_property
+    def _tables(self) -> dict[str, TableRows]:
+        return ArchiveHandle(self.archive).tables()
+
+    @cached_property
+    def archive(self) -> ArchiveReader:
+        """The archive of rows that the tables are read from."""
+        return catalog.reader(self.objects, self.kind, self.version)
+
+    def __getitem__(self, table: str) -> TableRows:
+        """The table of that name; raises NotFound."""
+        try:
+            return self._tables[table]
+        except KeyError as error:
+            raise NotFound(
+                f"{self.version} has no table {table}; it has {', '.join(self._tables)}"
+            ) from error
+
+    def __contains__(self, table: object) -> bool:
+        """Whether the version has a table of that name."""
+        return table in self._tables
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the tables."""
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        """How many tables there are."""
+        return len(self._tables)
+
+    def collection(self, name: str) -> Documents:
+        """A collection of the transformed archive; raises NotFound."""
+        return archive_of(self.objects, "transformed", self.version).collection(name)
+
+
+def open_version(
+    name: str = "latest", *, sanitized: bool = False, allow_unsigned: bool = False
+) -> OpenVersion:
+    """Open a version: ``20261127-020000``, ``2026-11-27``, ``latest`` or ``latest~1``.
+
+    With ``sanitized`` the tables are those of its sanitized copy. If MEDIATOOL_TRUSTED_KEYS is set,
+    a trusted key must have signed the version; with ``allow_unsigned`` it may also be unsigned.
+    Raises NotFound, Misuse, NotAuthentic, Unreachable; BadSettings if no server is set.
+    """
+    objects = S3Objects.of(settings(), allow_unsigned=allow_unsigned)
+    return OpenVersion(named_version(objects, name), objects, "sanitized" if sanitized else "raw")
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredDatabase:
+    """The location of the database. To read it, connect with your own rights.
+
+    ``rows`` are by table; ``content`` is the digest of all tables' fingerprints.
+    """
+
+    version: Version
+    server: str
+    database: str
+    rows: Mapping[str, int]
+    content: str
+
+    @property
+    def uri(self) -> str:
+        """``postgresql://host:port/database``, without user and password."""
+        return f"postgresql://{self.server}/{self.database}"
+
+
+def restored_database(
+    objects: ObjectStore, target: RestoreTarget, manifest: Manifest
+) -> RestoredDatabase:
+    """The database that was restored from a version's raw archive.
+
+    Raises NotFound with the reason if the version has none.
+    """
+    version, found = Version.parse(manifest.version), restored(target, manifest)
+    if found is None:
+        name = objects.database_names.in_postgres(version)
+        why = why_not_restored(objects, version, name)
+        raise NotFound(f"{version} has no PostgreSQL database {name}: {why}; restore it first")
+    content = content_of(manifest)
+    return RestoredDatabase(version, target.server, found.database, found.rows, content)

@@ -1,28 +1,41 @@
 """The daily metrics and the comparison with the previous version: one step, two reports.
 
 ``compare_versions`` is a separate job that compares any two versions on request.
+
+The report site: its index, and the pages of the day and of the days next to it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from mediatool_assets.defs import pools
-from mediatool_assets.defs.dead_runs import record_process
-from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.reports import newest_version, publish_report, report_check, report_spec
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.keys import Report
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.metrics import ReportTools, compare_versions, daily_metrics, judged
-from mediatool_assets.flows.metrics.report import compared, written
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.site import publish
+from mediatool_assets import orchestration as pools
+from mediatool_assets.bucket.assets import COSTS, POSTURE, SITE
+from mediatool_assets.compare.row_digests import Masking
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.version import REPORTS, Report, Version
+from mediatool_assets.orchestration import CODE_VERSION, DAYS, METADATA, operation
+from mediatool_assets.orchestration.io_managers import (
+    GROUP,
+    newest_version,
+    publish_report,
+    report_asset,
+    report_check,
+    report_spec,
+)
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import (
+    LoggedProgress,
+    errors_as_failures,
+    record_process,
+    retried,
+)
+from mediatool_assets.reports.flow import ReportTools, compare_versions, daily_metrics, judged
+from mediatool_assets.reports.report import compared, written
+from mediatool_assets.reports.site import publish
 
 METRICS: Report = "daily-metrics-comparison"
 COMPARISON: Report = "version-comparison"
@@ -109,3 +122,44 @@ def _tools(
     with servers.workspace(LoggedProgress(context)) as workspace:
         model, masking = load_model(settings.model), Masking.of(settings)
         yield ReportTools(servers.objects(), workspace, model, masking)
+
+
+@dg.asset(
+    key="report_site",
+    deps=[METADATA, *map(report_asset, REPORTS)],
+    description="The report site: an index of all versions, and a page for each day with its "
+    "reports. Open comparison-reports/index.html.",
+    group_name=GROUP,
+    kinds={"s3", "html"},
+    tags={"mediatool/layer": GROUP},
+    code_version=CODE_VERSION,
+    partitions_def=DAYS,
+    pool=pools.REPORT,
+)
+def report_site(
+    context: dg.AssetExecutionContext, servers: ServersResource
+) -> dg.MaterializeResult[None]:
+    """Write the pages of the partition's day and of its neighbors, and the index."""
+    with retried():
+        objects = servers.objects()
+        version = newest_version(context, objects)
+        index = publish(objects, context.partition_key)
+    return dg.MaterializeResult(
+        metadata={"version": str(version), "dagster/uri": index, "html": index}
+    )
+
+
+@operation(
+    SITE,
+    "The day's pages of the report site, with the posture and costs of the bucket.",
+    {"s3", "html"},
+    after=[POSTURE, COSTS],
+)
+def bucket_site(
+    context: dg.AssetExecutionContext, servers: ServersResource
+) -> dg.MaterializeResult[None]:
+    """Write the pages of today, of the day before, and the index."""
+    record_process(context.instance, context.run)
+    with errors_as_failures():
+        index = publish(servers.objects(), f"{datetime.now(UTC):%Y-%m-%d}")
+    return dg.MaterializeResult(metadata={"dagster/uri": index})

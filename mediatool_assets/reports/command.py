@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli import completion
-from mediatool_assets.cli.output import echo
-from mediatool_assets.cli.progress import working
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.keys import Report
-from mediatool_assets.domain.version import Version
+from mediatool_assets.cli import echo, working
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.version import Report, Version
 from mediatool_assets.stores.environment import settings
+from mediatool_assets.versions import arguments
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.s3 import S3Objects
@@ -31,7 +29,7 @@ def report(
         typer.Argument(
             metavar="[VERSION|DATE]",
             help="Default: the newest version.",
-            autocompletion=completion.versions,
+            autocompletion=arguments.versions,
         ),
     ] = None,
     name: Annotated[
@@ -71,8 +69,8 @@ def report(
         mediatool report $(mediatool latest) --name integrity --json
         mediatool report --site reports
     """
-    from mediatool_assets.flows.reports.formats import format_of
-    from mediatool_assets.flows.site.report_formats import report_of
+    from mediatool_assets.pages import format_of
+    from mediatool_assets.reports.site import report_of
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(settings())
@@ -94,7 +92,7 @@ def report(
 def _write_site(objects: "S3Objects", folder: Path, which: str | None, *others: object) -> None:
     if which is not None or any(others):
         raise Misuse("--site writes every report; name no version, format or file with it")
-    from mediatool_assets.flows.site import write
+    from mediatool_assets.reports.site import write
 
     with working("writing the site"):
         index = write(objects, folder)
@@ -104,7 +102,7 @@ def _write_site(objects: "S3Objects", folder: Path, which: str | None, *others: 
 def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None]:
     """The partition, and the version if one was named; raises Misuse, NotFound."""
     if which is None:
-        from mediatool_assets.flows.versions import catalog
+        from mediatool_assets.versions import catalog
 
         return catalog.latest(objects).version.partition, None
     if re.fullmatch(r"\d{4}-\d\d-\d\d", which):
@@ -112,7 +110,7 @@ def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None
             return date.fromisoformat(which).isoformat(), None
         except ValueError as error:
             raise Misuse(f"{which} is not a date; write YYYY-MM-DD") from error
-    from mediatool_assets.flows.versions.names import named_version
+    from mediatool_assets.versions.catalog import named_version
 
     version = named_version(objects, which)
     return version.partition, version

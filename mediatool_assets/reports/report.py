@@ -4,15 +4,24 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from mediatool_assets.domain.comparison import Comparison, Figure
-from mediatool_assets.domain.metrics import DailyMetrics, MetricsComparison, TableChange, Threshold
-from mediatool_assets.domain.page import Cell, Grid, OutcomeCell, Page, Section, grid
-from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare import report as comparing
-from mediatool_assets.flows.reports.figures import byte_cell, count_cell, percent_cell
-from mediatool_assets.flows.reports.history import history
-from mediatool_assets.flows.reports.storage import ReportForms
+from mediatool_assets.compare import report as comparing
+from mediatool_assets.core.comparison import Comparison, Figure
+from mediatool_assets.core.metrics import DailyMetrics, MetricsComparison, TableChange, Threshold
+from mediatool_assets.core.texts import quantity
+from mediatool_assets.core.version import Version
+from mediatool_assets.pages import (
+    Cell,
+    Grid,
+    OutcomeCell,
+    Page,
+    ReportForms,
+    Section,
+    byte_cell,
+    count_cell,
+    grid,
+    history,
+    percent_cell,
+)
 
 _CHANGES = ("added", "removed", "changed")
 _ROWS = ("Table", "Before", "Now", "Change", "Change %", "Added", "Removed", "Changed", "Growth")

@@ -1,39 +1,70 @@
-"""The PostgreSQL layer: the version's own database, restored from the raw archive and verified."""
+"""The PostgreSQL layer: the version's own database, restored from the raw archive and verified.
 
-from collections.abc import Iterator, Sequence
+The weekly restore drill: the newest version restored to scratch databases.
+
+Starts a job for each new version; the shipped job loads a staging database.
+
+``MEDIATOOL_NEW_VERSION_JOB`` names the job. Its runs have the tag ``mediatool/version``. There is
+one run for each new complete version, even if several complete at once; Dagster's own asset sensor
+would report only the last.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
-from mediatool_assets.defs import pools
-from mediatool_assets.defs.dead_runs import record_process
-from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
+from mediatool_assets import orchestration as pools
+from mediatool_assets.core.errors import BadArchive, CheckFailed, MediatoolError
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.metadata import RestoreRecord
+from mediatool_assets.core.setting_values import by_setting
+from mediatool_assets.core.version import Version
+from mediatool_assets.load.flow import DocumentKind, LoadOptions
+from mediatool_assets.orchestration import (
+    DAYS,
+    GROUP,
+    METADATA,
     POSTGRES_DATABASE,
     RAW_ARCHIVE,
     RESTORED_DATABASE_IO,
     RESTORED_TABLES_IO,
     TOGETHER,
+    Namespace,
     key,
     layer_spec,
+    operation,
     require_named,
+    scheduled,
 )
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.stored import stored_postgres_database, stored_postgres_table
-from mediatool_assets.domain.ddl.kinds import by_setting
-from mediatool_assets.domain.errors import BadArchive, CheckFailed
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import RestoreTarget
-from mediatool_assets.flows.query.handles import ArchiveHandle
-from mediatool_assets.flows.restore.database import RestoredDatabase, restored_database
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.restore.records import RestoreRequest, recorded, why_not_restored
-from mediatool_assets.flows.versions.version_databases import restored
+from mediatool_assets.orchestration.io_managers import (
+    stored_postgres_database,
+    stored_postgres_table,
+)
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import (
+    VERSION_TAG,
+    LoggedProgress,
+    errors_as_failures,
+    record_process,
+    retried,
+)
+from mediatool_assets.query.handles import ArchiveHandle, RestoredDatabase, restored_database
+from mediatool_assets.restore.flow import (
+    SCRATCH,
+    RestoreOptions,
+    drill_mongodb,
+    drill_postgres,
+    restore_mongodb,
+    restore_postgres,
+)
 from mediatool_assets.stores.environment import account
+from mediatool_assets.stores.ports import RestoreTarget
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import RestoreRequest, recorded, restored, why_not_restored
+from mediatool_assets.work.scratch import Workspace
 
 
 def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
@@ -150,3 +181,173 @@ def _results(
             value=stored_postgres_table(database, manifest, member),
             data_version=dg.DataVersion(member.fingerprint or member.content),
         )
+
+
+DRILL = dg.AssetKey([GROUP, "restore_drill"])
+
+
+class DrillConfig(dg.Config):
+    """The version to restore."""
+
+    version: str | None = Field(
+        default=None, description="a version; default: the newest complete one"
+    )
+
+
+@operation(
+    DRILL,
+    "Restores the newest version to scratch databases, verifies and times it, drops them.",
+    {"mongodb", "postgres"},
+)
+def restore_drill(
+    context: dg.AssetExecutionContext, config: DrillConfig, servers: ServersResource
+) -> dg.MaterializeResult[None]:
+    """Restore to the server of every target; one that fails, fails the run."""
+    record_process(context.instance, context.run)
+    with errors_as_failures():
+        drills = _drills(context, servers, config.version)
+    return dg.MaterializeResult(
+        metadata={
+            "version": drills[0].version,
+            "verdict": "verified",
+            **{f"seconds_{drill.to}": drill.seconds for drill in drills},
+            **{f"rows_{drill.to}": sum(drill.rows.values()) for drill in drills},
+            "servers": [f"{drill.to} {drill.server}" for drill in drills],
+        }
+    )
+
+
+def _drills(
+    context: dg.AssetExecutionContext, servers: ServersResource, asked: str | None
+) -> list[RestoreRecord]:
+    """Run the drills; raises the first error. Without a dump, the transformed archive is loaded."""
+    settings, objects = servers.settings(), servers.objects()
+    settings.require(*settings.targets.settings)
+    newest = (
+        catalog.latest(objects) if asked is None else catalog.read(objects, Version.parse(asked))
+    )
+    version, who = newest.version, account()
+
+    def on_postgres(workspace: Workspace) -> RestoreRecord:
+        target, skip = servers.target(), by_setting(settings.restore_skip)
+        request = RestoreRequest(version, "postgres", SCRATCH, target.server, who)
+        return drill_postgres(objects, target, workspace, request, skip)
+
+    def on_mongodb(workspace: Workspace) -> RestoreRecord:
+        from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
+
+        documents = MongoDocuments.of(settings, SCRATCH)
+        request = RestoreRequest(version, "mongodb", SCRATCH, documents.server, who)
+        kind: DocumentKind = "dump" if newest.targets.mongodb else "transformed"
+        return drill_mongodb(objects, documents, workspace, request, kind)
+
+    targets = settings.targets
+    wanted = [
+        *([on_postgres] if targets.postgres else []),
+        *([on_mongodb] if targets.mongodb else []),
+    ]
+    drills, errors = list[RestoreRecord](), list[MediatoolError]()
+    with servers.workspace(LoggedProgress(context)) as workspace:
+        for drill in wanted:
+            try:
+                drills.append(drill(workspace))
+            except MediatoolError as error:  # the other server is still tried
+                context.log.error(str(error))
+                errors.append(error)
+    if errors:
+        raise errors[0]
+    return drills
+
+
+WEEKLY_DRILL = scheduled(
+    "weekly_restore_drill",
+    DRILL,
+    "Each Sunday at 05:00 UTC the newest version is restored to scratch databases.",
+    "0 5 * * 0",
+)
+
+
+STAGING = dg.AssetKey([GROUP, "staging"])
+
+_VERSIONS = 100  # maximum of runs that one tick requests
+
+
+@operation(
+    STAGING,
+    "The newest version in the MongoDB database that MEDIATOOL_STAGING_DATABASE names.",
+    {"mongodb"},
+)
+def staging(
+    context: dg.AssetExecutionContext, servers: ServersResource
+) -> dg.MaterializeResult[None]:
+    """Restore the newest complete version there, unless the database has it already."""
+    from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
+
+    record_process(context.instance, context.run)
+    with errors_as_failures(), servers.workspace(LoggedProgress(context)) as workspace:
+        settings, objects = servers.settings(), servers.objects()
+        name, version = settings.staging_database, catalog.latest(objects).version
+        documents = MongoDocuments.of(settings, name)
+        marker = documents.marker(name) or {}
+        if marker.get("_id") == str(version):
+            return dg.MaterializeResult(metadata={"version": str(version), "reloaded": False})
+        request = RestoreRequest(version, "mongodb", name, documents.server, account())
+        options = LoadOptions(database=name, replace=True)
+        restore = partial(restore_mongodb, objects, documents, workspace, version, options)
+        evidence = recorded(objects, request, restore, workspace.clock)
+    return dg.MaterializeResult(
+        metadata={
+            "version": str(version),
+            "reloaded": True,
+            "database": f"{evidence.server}/{evidence.database}",
+            "documents": sum(evidence.rows.values()),
+            "seconds": evidence.seconds,
+        }
+    )
+
+
+RELOAD = dg.define_asset_job(
+    "reload_staging",
+    dg.AssetSelection.assets(STAGING),
+    description="Loads the newest version into the staging database (see new_version_sensor).",
+    executor_def=dg.in_process_executor,
+)
+
+
+def new_version_sensor(names: Namespace, job: str) -> dg.SensorDefinition:
+    """The sensor that starts ``job`` for each new complete version; off by default."""
+
+    @dg.sensor(
+        name=names.name("new_version_sensor"),
+        job_name=job,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=f"Starts {job} for each new complete version (MEDIATOOL_NEW_VERSION_JOB).",
+    )
+    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """Read the versions published since the last tick; the cursor is the last position."""
+        instance, metadata = context.instance, names.key(METADATA)
+        if context.cursor is None:
+            newest = instance.fetch_materializations(metadata, limit=1).records
+            first = str(newest[0].storage_id if newest else 0)
+            return dg.SensorResult(skip_reason="from now on", cursor=first)
+        records = instance.fetch_materializations(
+            dg.AssetRecordsFilter(metadata, after_storage_id=int(context.cursor)),
+            limit=_VERSIONS,
+            ascending=True,
+        ).records
+        last = str(records[-1].storage_id) if records else context.cursor
+        return dg.SensorResult(run_requests=list(_requests(names, job, records)), cursor=last)
+
+    return sense
+
+
+def _requests(
+    names: Namespace, job: str, records: Iterable[dg.EventLogRecord]
+) -> Iterator[dg.RunRequest]:
+    for record in records:
+        made = record.asset_materialization
+        if made is not None:
+            version = Version.parse(str(made.metadata["version"].value))
+            tags = {names.tag(VERSION_TAG): str(version)}
+            yield dg.RunRequest(run_key=f"{job} {version}", tags=tags)

@@ -1,4 +1,7 @@
-"""``restore``: a version into a new database, on PostgreSQL or MongoDB."""
+"""``restore``: a version into a new database, on PostgreSQL or MongoDB.
+
+``restore --rows``: single rows of a version as a file of INSERT statements.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,28 +12,89 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli import completion
-from mediatool_assets.cli.output import AllowUnsigned, Json, note, print_facts, print_json
-from mediatool_assets.cli.progress import working
-from mediatool_assets.cli.querying import AsText
-from mediatool_assets.cli.restoring_rows import restore_rows
-from mediatool_assets.cli.versions import VersionArgument, named
-from mediatool_assets.domain.ddl.kinds import BY_OPTION, OF_CODE, by_setting, object_name
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.version import Version
+from mediatool_assets.cli import (
+    AllowUnsigned,
+    Json,
+    echo,
+    note,
+    print_facts,
+    print_json,
+    print_table,
+    replacing,
+    working,
+)
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.setting_values import BY_OPTION, OF_CODE, by_setting, object_name
+from mediatool_assets.core.version import Version
+from mediatool_assets.query.command import AsText, opened, reading
 from mediatool_assets.stores.environment import account, settings
+from mediatool_assets.versions import arguments
+from mediatool_assets.versions.command import VersionArgument, named
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.restore_record import RestoreRecord
-    from mediatool_assets.domain.settings import Settings
-    from mediatool_assets.flows.load import LoadOptions
-    from mediatool_assets.flows.ports import ArchiveStore
-    from mediatool_assets.flows.restore.postgres import RestoreOptions
-    from mediatool_assets.flows.restore.records import RestoreRequest
-    from mediatool_assets.flows.versions.version_databases import Restored
-    from mediatool_assets.flows.workers.workspace import Workspace
+    from mediatool_assets.core.metadata import RestoreRecord
+    from mediatool_assets.core.settings import Settings
+    from mediatool_assets.load.flow import LoadOptions
+    from mediatool_assets.query.row_selection import WrittenRows
+    from mediatool_assets.restore.flow import RestoreOptions
+    from mediatool_assets.stores.ports import ArchiveStore
     from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.versions.records import Restored, RestoreRequest
+    from mediatool_assets.work.scratch import Workspace
 
+
+def restore_rows(
+    version: Version,
+    wanted: list[str],
+    *,
+    references: bool,
+    output: Path | None,
+    as_text: list[str],
+    sanitized: bool,
+    allow_unsigned: bool,
+    json: bool,
+) -> None:
+    """Write the rows that the conditions ``wanted`` select, and print a summary."""
+    from mediatool_assets.query.row_selection import RowCondition, select_rows, write_inserts
+
+    conditions = [RowCondition.parse(text) for text in wanted]
+    path = output or Path(f"{version}-rows.sql")
+    with (
+        opened(
+            str(version),
+            "raw",
+            as_text,
+            sanitized=sanitized,
+            no_cache=False,
+            allow_unsigned=allow_unsigned,
+        ) as session,
+        replacing(path) as draft,
+    ):
+        with reading(session):
+            selected = select_rows(session, conditions, references=references)
+        written = write_inserts(draft, session, conditions, selected)
+    if json:
+        print_json({"version": str(version), "file": str(path), "tables": written})
+    else:
+        _print(path, written)
+
+
+def _print(path: Path, written: "tuple[WrittenRows, ...]") -> None:
+    echo(path)
+    print_table(
+        ["TABLE", "ASKED FOR", "REFERENCED", "WRITTEN"],
+        [[rows.table, rows.asked, rows.referenced, rows.written] for rows in written],
+    )
+    for rows in written:
+        if rows.missing:
+            echo(
+                f"warning: {rows.missing:,} referenced rows of {rows.table} are not in the version",
+                err=True,
+            )
+    note("load it with `psql --file`; an existing row is an error, but is kept if only referenced")
+
+
+if TYPE_CHECKING:
     Opening = AbstractContextManager[ArchiveStore]
     Restore = Callable[[S3Objects, Workspace], Restored]
 
@@ -49,7 +113,7 @@ def restore(
         typer.Option(
             metavar="A,B",
             help="PostgreSQL: only the rows of these tables.",
-            autocompletion=completion.several(completion.tables),
+            autocompletion=arguments.several(arguments.tables),
         ),
     ] = None,
     skip: Annotated[
@@ -70,7 +134,7 @@ def restore(
         typer.Option(
             metavar="A,B",
             help="MongoDB: only these collections.",
-            autocompletion=completion.several(completion.collections),
+            autocompletion=arguments.several(arguments.collections),
         ),
     ] = None,
     source: Annotated[
@@ -159,14 +223,14 @@ def restore(
     if replace and database is None and (tables is not None or collections is not None):
         raise Misuse("--replace with --tables or --collections needs --database NAME")
     if to == "postgres":
-        from mediatool_assets.flows.restore.postgres import RestoreOptions
+        from mediatool_assets.restore.flow import RestoreOptions
 
         skipped = OF_CODE if untrusted else {}
         skipped = skipped | dict.fromkeys(map(_object, skip or ()), BY_OPTION)
         rows_of = RestoreOptions(database, _names("--tables", tables), skipped, replace)
         evidence = _to_postgres(wanted, rows_of, allow_unsigned, sanitized=sanitized)
     else:
-        from mediatool_assets.flows.load import LoadOptions
+        from mediatool_assets.load.flow import LoadOptions
 
         documents_of = LoadOptions(
             "dump" if source == "dump" else "transformed",
@@ -178,7 +242,7 @@ def restore(
     if json:
         print_json(evidence)
     else:
-        _print(evidence)
+        _print_restored(evidence)
 
 
 def _check_options(
@@ -219,10 +283,10 @@ def _object(text: str) -> str:
 def _to_postgres(
     version: Version, options: "RestoreOptions", allow_unsigned: bool, *, sanitized: bool
 ) -> "RestoreRecord":
-    from mediatool_assets.flows.restore.postgres import restore_postgres
-    from mediatool_assets.flows.restore.records import RestoreRequest
-    from mediatool_assets.flows.sanitize.copies import sanitized_store
-    from mediatool_assets.stores.postgres import PostgresTarget
+    from mediatool_assets.restore.flow import restore_postgres
+    from mediatool_assets.sanitize.copies import sanitized_store
+    from mediatool_assets.stores.postgres_target import PostgresTarget
+    from mediatool_assets.versions.records import RestoreRequest
 
     own = settings("restore_postgres_url")
     target = PostgresTarget.of(own)
@@ -241,11 +305,11 @@ def _to_postgres(
 def _to_mongodb(
     version: Version, options: "LoadOptions", allow_unsigned: bool, *, sanitized: bool
 ) -> "RestoreRecord":
-    from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.restore.mongodb import restore_mongodb
-    from mediatool_assets.flows.restore.records import RestoreRequest
-    from mediatool_assets.flows.sanitize.copies import sanitized_documents
+    from mediatool_assets.core.model_file import load_model
+    from mediatool_assets.restore.flow import restore_mongodb
+    from mediatool_assets.sanitize.copies import sanitized_documents
     from mediatool_assets.stores.mongodb import MongoDocuments
+    from mediatool_assets.versions.records import RestoreRequest
 
     own = settings("mongodb_url")
     documents = MongoDocuments.of(own, options.database)
@@ -274,10 +338,10 @@ def _carry_out(
     allow_unsigned: bool = False,
 ) -> "RestoreRecord":
     """Restore a complete version, or an existing copy, and record the result."""
-    from mediatool_assets.flows.restore.records import recorded
-    from mediatool_assets.flows.versions import catalog
-    from mediatool_assets.flows.workers.workspace import workspace
     from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.versions import catalog
+    from mediatool_assets.versions.records import recorded
+    from mediatool_assets.work.scratch import workspace
 
     objects = S3Objects.of(own, allow_unsigned=allow_unsigned)
     if not sanitized:  # a copy may be in a separate bucket without versions
@@ -287,7 +351,7 @@ def _carry_out(
         return recorded(objects, request, partial(work, objects, place), place.clock)
 
 
-def _print(evidence: "RestoreRecord") -> None:
+def _print_restored(evidence: "RestoreRecord") -> None:
     print_facts(
         {
             "version": evidence.version,

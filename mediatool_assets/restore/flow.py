@@ -1,41 +1,215 @@
-"""Restore to PostgreSQL: a new database, which gets its name after it was read back."""
+"""Restore to PostgreSQL: a new database, which gets its name after it was read back.
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+Worker functions of a restore to PostgreSQL: copy rows, build keys and indexes, analyze.
+
+Blocks of rows into lines of COPY's text format, by the compiled codec where there is one.
+
+``domain/copy_text.py`` defines the lines, and writes those of rows that the codec hands back.
+
+Reads tables of a database again to their end, for their fingerprints.
+
+The restore drill: restores a version to scratch databases, verifies, times and drops them.
+
+Restore to MongoDB: a load that is read back and marked last.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
+from uuid import uuid4
 
 import msgspec
 
-from mediatool_assets.archive.grouping import block_shares
-from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.ddl import restorable
-from mediatool_assets.domain.ddl.kinds import leave_out
-from mediatool_assets.domain.ddl.restorable import RestoreScript
-from mediatool_assets.domain.ddl.script import DumpEntry, Statement, entries
-from mediatool_assets.domain.ddl.skips import Skips, schema_without
-from mediatool_assets.domain.ddl.tree import BadStatement
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, UnknownName
-from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.restore_record import Marker, content_of
-from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.structure import differing
-from mediatool_assets.domain.suggestions import suggestion
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ArchiveStore, Restoration, RestoreTarget, RowWriter
-from mediatool_assets.flows.restore.postgres_workers import (
-    AnalyzeShare,
-    IndexBuild,
-    RestoreShare,
-    add_keys,
-    analyze_and_refresh,
-    copy_share,
+from mediatool_assets.archive.reader import (
+    ArchiveReader,
+    block_shares,
+    row_count,
+    rows_fingerprint,
+    split_lines,
 )
-from mediatool_assets.flows.restore.rereading import reread
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.version_databases import Restored, own_name
-from mediatool_assets.flows.workers.ordered_results import in_order
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core import restorable_ddl
+from mediatool_assets.core import schema as schemas
+from mediatool_assets.core.ddl import (
+    BadStatement,
+    DumpEntry,
+    Skips,
+    Statement,
+    entries,
+    schema_without,
+)
+from mediatool_assets.core.errors import (
+    BadArchive,
+    CheckFailed,
+    CountMismatch,
+    MediatoolError,
+    UnknownName,
+)
+from mediatool_assets.core.manifest import Block, Fingerprint
+from mediatool_assets.core.metadata import Marker, RestoreRecord, content_of
+from mediatool_assets.core.restorable_ddl import RestoreScript
+from mediatool_assets.core.rows import copied_columns, line_writer
+from mediatool_assets.core.schema import Chunk, Release, Schema, Table, differing
+from mediatool_assets.core.setting_values import leave_out
+from mediatool_assets.core.texts import deep_recursion, suggestion
+from mediatool_assets.core.version import Version
+from mediatool_assets.load.flow import DEFAULTS as LOAD_DEFAULTS
+from mediatool_assets.load.flow import DocumentKind, LoadOptions, load
+from mediatool_assets.native import library
+from mediatool_assets.native.rows import ODD, Kind, PlannedColumn, RowPlan
+from mediatool_assets.stores.ports import (
+    ArchiveStore,
+    DocumentStore,
+    ObjectStore,
+    Progress,
+    Restoration,
+    RestoreTarget,
+    RowReader,
+    RowWriter,
+    SourceSnapshot,
+)
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import Restored, RestoreRequest, own_name, recorded
+from mediatool_assets.work import in_order
+from mediatool_assets.work.scratch import Workspace
+
+
+def block_writer(table: Table) -> Callable[[bytes], bytes]:
+    """A function from a block of NDJSON to its lines, each with a newline.
+
+    It raises what ``line_writer`` raises.
+    """
+    line = line_writer(table)
+
+    def by_python(content: bytes) -> bytes:
+        return b"".join([line(row) + b"\n" for row in split_lines(content)])
+
+    codec = library()
+    if codec is None:
+        return by_python
+    copied = set(copied_columns(table))
+    columns = [
+        PlannedColumn(
+            msgspec.json.encode(column.name) + b":",
+            Kind.DOCUMENT if column.base == "jsonb" else Kind.STRING,
+            is_array=column.element is not None,
+            is_used=column in copied,
+        )
+        for column in table.columns
+    ]
+    plan = RowPlan(codec, columns, ())
+
+    def compiled(content: bytes) -> bytes:
+        if not content.endswith(b"\n"):
+            return by_python(content)
+        status = bytearray(row_count(content))
+        lines = plan.copied(content, status)
+        if ODD in status:
+            rows = split_lines(content)
+            for at, outcome in enumerate(status):
+                if outcome == ODD:
+                    lines[at] = line(rows[at]) + b"\n"
+        return b"".join(lines)
+
+    return compiled
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBuild:
+    """Keys and indexes of one table, for one worker to build."""
+
+    writer: RowWriter
+    statements: list[Statement]
+
+
+def add_keys(share: IndexBuild) -> None:
+    """In a worker: build the keys and indexes, in order."""
+    share.writer.run(share.statements)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeShare:
+    """A schema with all rows, keys and indexes, and the views that are not to be refreshed."""
+
+    writer: RowWriter
+    schema: str
+    empty: tuple[str, ...]
+
+
+def analyze_and_refresh(share: AnalyzeShare) -> None:
+    """In a worker: collect statistics and refresh the schema's materialized views."""
+    share.writer.analyze_and_refresh(share.schema, share.empty)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreShare:
+    """Consecutive blocks of one table, all of them if ``whole``, for one worker to copy."""
+
+    writer: RowWriter
+    archive: ArchiveReader
+    schema: str
+    table: Table
+    blocks: tuple[Block, ...]
+    whole: bool
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of rows, uncompressed."""
+        return sum(block.bytes for block in self.blocks)
+
+
+def copy_share(share: RestoreShare) -> int:
+    """In a worker: copy the rows of a share, one block in memory; returns their number."""
+    return share.writer.copy(share.schema, share.table, _lines(share), whole=share.whole)
+
+
+def _lines(share: RestoreShare) -> Iterator[bytes]:
+    lines = block_writer(share.table)
+    for content in share.archive.blocks(share.blocks):
+        try:
+            with deep_recursion():
+                yield lines(content)
+        except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
+            raise BadArchive(
+                share.archive.source.name, f"a row of {share.table.name} cannot be read ({error})"
+            ) from error
+
+
+_AHEAD = 16  # chunks: keeps the workers of one machine busy
+
+
+@dataclass(frozen=True, slots=True)
+class _TableChunk:
+    reader: RowReader
+    table: Table
+    chunk: Chunk
+
+
+def fingerprint_share(share: _TableChunk) -> Fingerprint:
+    """In a worker: return the fingerprint of a chunk's rows; one batch in memory."""
+    found = Fingerprint()
+    for rows in share.reader.read(share.table, share.chunk):
+        found += rows_fingerprint(b"\n".join([*rows, b""]))
+    return found
+
+
+def reread(
+    snapshot: SourceSnapshot, executor: Executor, tables: Iterable[Table], progress: Progress
+) -> dict[str, Fingerprint]:
+    """The fingerprint of every table, with the reader of exports; raises its errors."""
+    chunks = {table.name: (table, snapshot.chunks(table)) for table in tables}
+    found = dict.fromkeys(chunks, Fingerprint())
+    shares = [_TableChunk(snapshot.reader, t, each) for t, own in chunks.values() for each in own]
+    total, done = sum(share.chunk.rows for share in shares), 0
+    with in_order(executor, fingerprint_share, shares, ahead=_AHEAD) as fingerprints:
+        for share, fingerprint in zip(shares, fingerprints, strict=True):
+            found[share.table.name] += fingerprint
+            done += fingerprint.count
+            progress("read back", done, total)
+    return found
+
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
 _WHOLE_BYTES = 4 << 30  # bytes of rows; a larger table is copied by several workers
@@ -81,7 +255,7 @@ def restore_postgres(
     Raises AlreadyExists, Refused, NotFound, Misuse, BadArchive, CheckFailed, Unreachable; nothing
     is left after an error.
     """
-    archive = archives.reader(objects, "raw", version)
+    archive = catalog.reader(objects, "raw", version)
     run = _Restore(archive, workspace, Skips(options.skip))
     run.choose(options.tables)
     run.check_server(target)
@@ -276,7 +450,7 @@ def _read(
     try:
         text = archive.read_file("schema.sql").decode()
         skips = skips.named(entries(text))
-        script = restorable.read(text, skips.reason)
+        script = restorable_ddl.read(text, skips.reason)
         return schema, script, archive.manifest.computed_anew, skips
     except BadStatement as error:
         problem = f"its schema.sql cannot be restored: {error}"
@@ -311,3 +485,80 @@ def _keys(table: Table) -> Iterator[tuple[str, str]]:
     """The values of ``_key`` for the keys and indexes of a table and its partitions."""
     yield from (("CONSTRAINT", name) for name in (table.relation, *table.partitions))
     yield from (("INDEX", index.name) for index in table.indexes)
+
+
+def restore_mongodb(
+    objects: ArchiveStore,
+    documents: DocumentStore,
+    workspace: Workspace,
+    version: Version,
+    options: LoadOptions = LOAD_DEFAULTS,
+) -> Restored:
+    """Load the version's documents; the archive is read to its end before.
+
+    Raises the errors of ``load``, and Refused for a ``database`` with the name of another
+    version's.
+    """
+    archive = catalog.reader(objects, options.kind, version)
+    archive.check_tar()
+    sanitized = archive.manifest.is_sanitized
+    own = documents.database_names.in_mongodb(version, sanitized=sanitized)
+    options = replace(options, database=own_name(options.database, own), read_first=True)
+    loaded = load(objects, documents, workspace, version, options)
+    whole = archive.manifest.collections()
+    return Restored(loaded.database, loaded.documents, part=loaded.documents.keys() != whole.keys())
+
+
+SCRATCH = "mediatool_restore_drill"
+"""The name of the database on either server; remains of a killed drill are replaced."""
+
+
+def drill_postgres(
+    objects: ObjectStore,
+    target: RestoreTarget,
+    workspace: Workspace,
+    request: RestoreRequest,
+    skip: Mapping[str, str],
+) -> RestoreRecord:
+    """Restore the raw archive, read it back and drop it; the record has the duration.
+
+    Raises the errors of a restore; its record is stored then too, and the database is dropped.
+    """
+    options = RestoreOptions(SCRATCH, skip=skip, replace=True)
+    restore = partial(restore_postgres, objects, target, workspace, request.version, options)
+    with _dropped(lambda: target.drop(SCRATCH)):
+        return recorded(objects, request, restore, workspace.clock)
+
+
+def drill_mongodb(
+    objects: ObjectStore,
+    documents: DocumentStore,
+    workspace: Workspace,
+    request: RestoreRequest,
+    kind: DocumentKind,
+) -> RestoreRecord:
+    """Restore the archive ``kind``, read it back and drop it, like ``drill_postgres``."""
+
+    def drop() -> None:
+        # claim first: this fails if the name belongs to a database of somebody else
+        with documents.loading(SCRATCH, str(uuid4())):
+            documents.drop(SCRATCH)
+
+    options = LoadOptions(kind, SCRATCH, replace=True)
+    restore = partial(restore_mongodb, objects, documents, workspace, request.version, options)
+    with _dropped(drop):
+        return recorded(objects, request, restore, workspace.clock)
+
+
+@contextmanager
+def _dropped(drop: Callable[[], None]) -> Iterator[None]:
+    """Drop the database at the end, also after an error; if both fail, raise the first error."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            drop()
+        except MediatoolError as second:
+            error.add_note(f"and {SCRATCH} could not be dropped: {second}")
+        raise
+    drop()

@@ -7,28 +7,27 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
+from mediatool_assets import orchestration as pools
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.orchestration import (
     ARCHIVES_IO,
+    DAYS,
+    GROUP,
     METADATA,
     SANITIZED,
     Facts,
     layer_spec,
     log_warnings,
 )
-from mediatool_assets.defs.operations import GROUP
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.defs.stored import stored_archive
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules
-from mediatool_assets.flows.sanitize.copies import StoredCopy, sanitized_copy
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.stores.signing_keys import signing_key
+from mediatool_assets.orchestration.io_managers import stored_archive
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import LoggedProgress, RunVersion, retried
+from mediatool_assets.sanitize.copies import StoredCopy, sanitized_copy
+from mediatool_assets.sanitize.flow import Sanitizing
+from mediatool_assets.sanitize.rules_file import SHIPPED_RULES, load_rules
+from mediatool_assets.stores.user_files import signing_key
+from mediatool_assets.versions import catalog
 
 PROVED = "proved"
 
@@ -85,7 +84,7 @@ def sanitize_version(
         version = RunVersion.of(context).to_read(objects)
         with servers.workspace(LoggedProgress(context)) as workspace:
             copy = sanitized_copy(objects, workspace, version, how)
-        digest = archives.reader(objects, "sanitized", version).digest
+        digest = catalog.reader(objects, "sanitized", version).digest
     log_warnings(context, copy.report.warnings)
     yield dg.MaterializeResult(
         value=stored_archive(version, copy.archived, digest),

@@ -5,18 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli import completion
-from mediatool_assets.cli.archive_argument import is_uri, located, opened, settings_for, uri_parts
-from mediatool_assets.cli.output import AllowUnsigned, Json, echo, note, print_facts, print_json
-from mediatool_assets.cli.progress import working
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.cli import AllowUnsigned, Json, echo, note, print_facts, print_json, working
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores.environment import settings
+from mediatool_assets.versions import arguments
+from mediatool_assets.versions.arguments import is_uri, located, opened, settings_for, uri_parts
 
 if TYPE_CHECKING:
     from mediatool_assets.archive.reader import Bytes
-    from mediatool_assets.domain.masking.key import MaskingKey
-    from mediatool_assets.flows.sanitize import CopyStore
+    from mediatool_assets.core.signing import MaskingKey
+    from mediatool_assets.sanitize.flow import CopyStore
 
 
 def sanitize(
@@ -26,7 +25,7 @@ def sanitize(
             "--input",
             metavar="X",
             help="A raw archive (file, s3:// URI) or a version.",
-            autocompletion=completion.versions,
+            autocompletion=arguments.versions,
         ),
     ],
     output: Annotated[
@@ -84,14 +83,13 @@ def sanitize(
     own = settings() if is_uri(output) else settings_for(source)
     masking_key = own.masking_key or _kept_key(own)
     from mediatool_assets.archive.reader import ArchiveReader
-    from mediatool_assets.domain.keys import archive_key
-    from mediatool_assets.domain.version import Version
-    from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules
-    from mediatool_assets.flows.sanitize import sanitize as make
-    from mediatool_assets.flows.sanitize.presidio import detector
-    from mediatool_assets.flows.workers.workspace import workspace
-    from mediatool_assets.stores.signing_keys import signing_key
+    from mediatool_assets.core.model_file import load_model
+    from mediatool_assets.core.version import Version, archive_key
+    from mediatool_assets.sanitize.flow import Sanitizing
+    from mediatool_assets.sanitize.flow import sanitize as make
+    from mediatool_assets.sanitize.rules_file import SHIPPED_RULES, detector, load_rules
+    from mediatool_assets.stores.user_files import signing_key
+    from mediatool_assets.work.scratch import workspace
 
     detector(detect)  # raises before anything is read if it is unknown or absent
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
@@ -134,7 +132,7 @@ def sanitize(
 
 def _kept_key(own: Settings) -> "MaskingKey":
     """The key that is stored in the home; prints a note when it is created."""
-    from mediatool_assets.stores.masking_key import kept_key
+    from mediatool_assets.stores.user_files import kept_key
 
     kept = kept_key(own.home)
     if kept.is_new:
@@ -148,9 +146,8 @@ def _kept_key(own: Settings) -> "MaskingKey":
 
 def _suggest(source: "Bytes", output: str | None, detect: str) -> None:
     """Write rules for the archive's columns to stdout or a new file; needs no key."""
-    from mediatool_assets.domain.errors import AlreadyExists
-    from mediatool_assets.flows.sanitize.presidio import detector
-    from mediatool_assets.flows.sanitize.suggest import suggest
+    from mediatool_assets.core.errors import AlreadyExists
+    from mediatool_assets.sanitize.rules_file import detector, suggest
 
     found = suggest(source, detector(detect))
     if output is None:
@@ -166,7 +163,7 @@ def _suggest(source: "Bytes", output: str | None, detect: str) -> None:
 
 def _place(given: str, own: Settings) -> tuple["CopyStore", str]:
     """The store and name of the output; an empty name means the default one."""
-    from mediatool_assets.flows.sanitize import LocalFolder
+    from mediatool_assets.sanitize.flow import LocalFolder
 
     if is_uri(given):
         return located(*uri_parts(given), own)

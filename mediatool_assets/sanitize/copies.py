@@ -9,20 +9,17 @@ import msgspec
 
 from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.writer import Sink
-from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
-from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
-from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, archive_key
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ArchiveStore, ObjectStore
-from mediatool_assets.flows.sanitize import Sanitizing, origin, report_keys, sanitize
-from mediatool_assets.flows.sanitize.destinations import LocalFolder
-from mediatool_assets.flows.sanitize.report import Report
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.workers.scratch import scratch_folder
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.authenticity import ACCEPT_ALL, SignaturePolicy
+from mediatool_assets.core.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames, Version, archive_key
+from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, origin, report_keys, sanitize
+from mediatool_assets.sanitize.report import Report
+from mediatool_assets.stores.ports import ArchiveStore, ObjectStore
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.work.scratch import Workspace, scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +57,10 @@ def sanitized_copy(
     for a copy that was made with other rules or another key.
     """
     key = archive_key("sanitized", version)
-    source = archives.reader(objects, "raw", version)
+    source = catalog.reader(objects, "raw", version)
     if objects.head(key) is None:
         sanitize(source.source, objects, key, workspace, how)
-    archive = archives.reader(objects, "sanitized", version)
+    archive = catalog.reader(objects, "sanitized", version)
     wanted = origin(source, how.rules, how.key)
     if any(archive.manifest.facts.get(name) != value for name, value in wanted.items()):
         raise AlreadyExists(
@@ -142,7 +139,7 @@ def sanitized_store(objects: ArchiveStore, version: Version) -> Iterator[Sanitiz
     Raises UnknownName if there is none, NotAuthentic if it is not signed by a trusted key.
     """
     try:
-        source = archives.reader(objects, "sanitized", version).source
+        source = catalog.reader(objects, "sanitized", version).source
     except NotFound as error:
         raise UnknownName(
             f"{objects.uri(archive_key('sanitized', version))} does not exist; make it with "

@@ -5,13 +5,10 @@ from typing import ClassVar
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import JsonDocument
-from mediatool_assets.domain.masking.ddl import KeptLiterals
-from mediatool_assets.domain.page import Card, Items, Page, Section, grid
-from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.flows.reports.figures import count_cell
-from mediatool_assets.flows.reports.html import html
-from mediatool_assets.flows.sanitize.proof import Proof
+from mediatool_assets.core.texts import JsonDocument, quantity
+from mediatool_assets.pages import Card, Items, Page, Section, count_cell, grid, html
+from mediatool_assets.sanitize.ddl import KeptLiterals
+from mediatool_assets.sanitize.proof import Proof
 
 
 class ColumnReport(msgspec.Struct, frozen=True):

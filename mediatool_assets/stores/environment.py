@@ -2,19 +2,23 @@
 
 The values of the file are put into this process's environment, so that libraries and child
 processes see the same; variables that are already set are unchanged.
+
+Detects a full disk of the local servers, whose own errors do not name the cause.
 """
 
 import getpass
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.settings import DECLARED, Settings
-from mediatool_assets.domain.settings.parsers import variable
-from mediatool_assets.stores.settings_file import adopt, find_settings_file
+from mediatool_assets.core.errors import BadSettings, Full
+from mediatool_assets.core.setting_values import variable
+from mediatool_assets.core.settings import DECLARED, Settings
+from mediatool_assets.stores.user_files import adopt, find_settings_file
 
 SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL", "S3_BUCKET")
 """If any of these is set, the user has servers of their own, and no local server is used."""
@@ -278,7 +282,7 @@ def _local() -> dict[str, str]:
 
 
 def _local_or_none() -> dict[str, str] | None:
-    from mediatool_assets.stores.local import local_environment  # noqa: PLC0415  # slow
+    from mediatool_assets.stores.local_stack import local_environment  # noqa: PLC0415  # slow
 
     return local_environment(home())
 
@@ -303,3 +307,26 @@ def _is_set(name: str) -> bool:
 
 def _is_there(variable: str) -> bool:
     return bool(os.environ.get(variable, "").strip())
+
+
+_LOCAL = {"127.0.0.1", "localhost", "::1"}
+_ENOUGH = 256 << 20
+"""Free bytes. mongod stops without room for a journal file of 100 MiB, SeaweedFS at 1 % free."""
+
+
+def full_disk(server: str) -> Full | None:
+    """The error to raise if a server on this machine fails because the disk is full; else None.
+
+    ``server`` is a URL, or ``host:port``.
+    """
+    where = home()
+    host = urlsplit(server if "://" in server else f"//{server}").hostname
+    if host not in _LOCAL or not where.is_dir():
+        return None
+    free = shutil.disk_usage(where).free
+    if free >= _ENOUGH:
+        return None
+    return Full(
+        f"the disk of {where} is full ({free >> 20} MiB are free), and the server at {server} "
+        "cannot go on; make room there, then `mediatool up`, and run it again"
+    )

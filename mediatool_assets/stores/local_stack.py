@@ -13,14 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_bytes
 
-from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, Unreachable
-from mediatool_assets.domain.shipped_files import DAGSTER_YAML
-from mediatool_assets.domain.signing import SigningKey
-from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
-from mediatool_assets.stores.local.credentials import CREDENTIALS_FILE, Credentials
-from mediatool_assets.stores.local.processes import Server, ServerFailed
-from mediatool_assets.stores.private_files import OTHERS, private_directory, write_private
-from mediatool_assets.stores.signing_keys import SIGNING_KEY, TRUSTED_KEYS, write_pair
+from mediatool_assets.core.errors import BadSettings, MediatoolError, Misuse, Unreachable
+from mediatool_assets.core.signing import SigningKey
+from mediatool_assets.core.texts import DAGSTER_YAML
+from mediatool_assets.stores import local_processes, local_servers
+from mediatool_assets.stores.local_processes import (
+    CREDENTIALS_FILE,
+    Credentials,
+    Server,
+    ServerFailed,
+)
+from mediatool_assets.stores.user_files import (
+    OTHERS,
+    SIGNING_KEY,
+    TRUSTED_KEYS,
+    private_directory,
+    write_pair,
+    write_private,
+)
 
 Ports = dict[str, int]
 
@@ -45,14 +55,19 @@ class _ServerKind:
 KINDS = (
     _ServerKind(
         "postgres",
-        postgres_server.PORTS,
-        postgres_server.prepare,
-        lambda credentials, ports: postgres_server.complete(credentials, ports["postgres"]),
+        local_servers.POSTGRES_PORTS,
+        local_servers.prepare_postgres,
+        lambda credentials, ports: local_servers.complete_postgres(credentials, ports["postgres"]),
     ),
     _ServerKind(
-        "mongodb", mongo_server.PORTS, mongo_server.prepare, lambda _credentials, _ports: None
+        "mongodb",
+        local_servers.MONGODB_PORTS,
+        local_servers.prepare_mongodb,
+        lambda _credentials, _ports: None,
     ),
-    _ServerKind("s3", s3_server.PORTS, s3_server.prepare, s3_server.create_bucket),
+    _ServerKind(
+        "s3", local_servers.S3_PORTS, local_servers.prepare_s3, local_servers.create_bucket
+    ),
 )
 
 
@@ -122,7 +137,7 @@ def down(home: Path) -> tuple[str, ...]:
         return ()
     with _locked(home), ThreadPoolExecutor(len(KINDS)) as threads:
         (home / ENVIRONMENT_FILE).unlink(missing_ok=True)
-        stopped = threads.map(processes.stop, [home / kind.folder for kind in KINDS])
+        stopped = threads.map(local_processes.stop, [home / kind.folder for kind in KINDS])
         return tuple(
             kind.folder for kind, was_running in zip(KINDS, stopped, strict=True) if was_running
         )
@@ -190,10 +205,10 @@ def _ensure(kind: _ServerKind, home: Path, credentials: Credentials) -> bool:
     """Make sure that the server runs, answers and is complete; whether it had to be started."""
     directory = home / kind.folder
     private_directory(directory)
-    process = processes.running(directory)
+    process = local_processes.running(directory)
     if process is not None:
-        ports = processes.known_ports(directory)
-        processes.wait_until_ready(kind.prepare(directory, credentials, ports), process)
+        ports = local_processes.known_ports(directory)
+        local_processes.wait_until_ready(kind.prepare(directory, credentials, ports), process)
     else:
         ports = _start(kind, directory, credentials)
     kind.complete(credentials, ports)
@@ -203,51 +218,51 @@ def _ensure(kind: _ServerKind, home: Path, credentials: Credentials) -> bool:
 def _start(kind: _ServerKind, directory: Path, credentials: Credentials) -> Ports:
     """Start the server and return its ports; a server that dies is started up to three times."""
     for tries_left in reversed(range(TRIES)):
-        ports = processes.choose_ports(directory, kind.ports)
+        ports = local_processes.choose_ports(directory, kind.ports)
         try:
-            processes.start(kind.prepare(directory, credentials, ports))
+            local_processes.start(kind.prepare(directory, credentials, ports))
             break
         except ServerFailed:
-            if not tries_left or processes.running(directory):
+            if not tries_left or local_processes.running(directory):
                 raise
         time.sleep(PAUSE_SECONDS)
     return ports
 
 
 def _status(kind: _ServerKind, directory: Path) -> ServerStatus:
-    process = processes.running(directory)
-    port = processes.known_ports(directory).get(kind.folder)
+    process = local_processes.running(directory)
+    port = local_processes.known_ports(directory).get(kind.folder)
     return ServerStatus(
         name=kind.folder,
         pid=process.pid if process else None,
-        address=f"{processes.LOOPBACK}:{port}" if process and port else None,
-        log=processes.log_file(directory),
+        address=f"{local_processes.LOOPBACK}:{port}" if process and port else None,
+        log=local_processes.log_file(directory),
     )
 
 
 def _environment(home: Path, credentials: Credentials) -> dict[str, str]:
-    postgres, mongodb, s3 = (processes.known_ports(home / kind.folder) for kind in KINDS)
+    postgres, mongodb, s3 = (local_processes.known_ports(home / kind.folder) for kind in KINDS)
     port = postgres["postgres"]
     return {
         "MEDIATOOL_HOME": str(home),
-        "MEDIATOOL_POSTGRES_URL": postgres_server.url(
-            credentials, port, postgres_server.SOURCE_DATABASE
+        "MEDIATOOL_POSTGRES_URL": local_servers.postgres_url(
+            credentials, port, local_servers.SOURCE_DATABASE
         ),
-        "MEDIATOOL_RESTORE_POSTGRES_URL": postgres_server.url(
-            credentials, port, "postgres", postgres_server.RESTORE_USER
+        "MEDIATOOL_RESTORE_POSTGRES_URL": local_servers.postgres_url(
+            credentials, port, "postgres", local_servers.RESTORE_USER
         ),
-        "MEDIATOOL_MONGODB_URL": mongo_server.url(credentials, mongodb["mongodb"]),
-        "MEDIATOOL_S3_BUCKET": s3_server.BUCKET,
-        "MEDIATOOL_S3_ENDPOINT_URL": s3_server.url(s3),
+        "MEDIATOOL_MONGODB_URL": local_servers.mongodb_url(credentials, mongodb["mongodb"]),
+        "MEDIATOOL_S3_BUCKET": local_servers.BUCKET,
+        "MEDIATOOL_S3_ENDPOINT_URL": local_servers.s3_url(s3),
         "AWS_ACCESS_KEY_ID": credentials.s3_access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.s3_secret_key,
-        "AWS_DEFAULT_REGION": s3_server.REGION,
+        "AWS_DEFAULT_REGION": local_servers.REGION,
         "DAGSTER_HOME": str(home / "dagster"),
-        "DAGSTER_PG_USER": postgres_server.USER,
+        "DAGSTER_PG_USER": local_servers.POSTGRES_USER,
         "DAGSTER_PG_PASSWORD": credentials.postgres_password,
-        "DAGSTER_PG_HOST": processes.LOOPBACK,
+        "DAGSTER_PG_HOST": local_processes.LOOPBACK,
         "DAGSTER_PG_PORT": str(port),
-        "DAGSTER_PG_DB": postgres_server.DAGSTER_DATABASE,
+        "DAGSTER_PG_DB": local_servers.DAGSTER_DATABASE,
     }
 
 

@@ -1,4 +1,9 @@
-"""MongoDB, one versioned database at a time: whole BSON documents in and out, never decoded."""
+"""MongoDB, one versioned database at a time: whole BSON documents in and out, never decoded.
+
+Inserts whole BSON documents as they are, in as few messages as mongod allows.
+
+Translates MongoDB's errors into messages without values of documents, except ``_id``.
+"""
 
 import atexit
 from collections.abc import Iterator, MutableMapping, Sequence
@@ -9,32 +14,23 @@ from typing import Any
 
 import bson
 from bson import CodecOptions
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    OperationFailure,
-    PyMongoError,
-)
+from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from mediatool_assets.archive.reader import split_documents
-from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.errors import (
-    BadSettings,
-    CheckFailed,
-    Full,
-    Refused,
-    Unreachable,
-)
-from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, version_of_database
-from mediatool_assets.domain.marks import ProtectionCheck, never_protected
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.disk_space import full_disk
+from mediatool_assets.archive.reader import cut_documents, split_documents
+from mediatool_assets.core.errors import BadSettings, CheckFailed, Full, Refused, Unreachable
+from mediatool_assets.core.manifest import CollectionInfo
+from mediatool_assets.core.metadata import ProtectionCheck, never_protected
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames, version_of_database
+from mediatool_assets.stores.environment import full_disk
 from mediatool_assets.stores.mongodb_claim import (
     CLAIM,
     MARKER,
@@ -53,14 +49,130 @@ from mediatool_assets.stores.mongodb_claim import (
     publish,
     withdraw_removal,
 )
-from mediatool_assets.stores.mongodb_errors import (
-    PLAIN,
-    identity,
-    is_full,
-    refusal,
-    server_words,
+
+PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.UNSPECIFIED,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
-from mediatool_assets.stores.mongodb_inserts import LARGEST, insert
+"""Decodes options, indexes and ``_id`` so that they encode to the same bytes again."""
+
+
+def identity(document: bytes) -> str:
+    """The ``_id`` of a document for a message, cut to 80 characters."""
+    return repr(bson.decode(document, PLAIN).get("_id"))[:80]
+
+
+def refusal(errors: Sequence[dict[str, Any]], documents: Sequence[bytes]) -> str:
+    """The number of refused documents of a message, the first one's ``_id``, and the reason.
+
+    ``errors`` are those of single documents, as mongod returned them.
+    """
+    if not errors:
+        return "the server did not confirm the write on enough members"
+    return (
+        f"{len(errors)} of {len(documents)} documents were refused, first _id "
+        f"{identity(documents[errors[0]['index']])}: {_reason(errors[0])}"
+    )
+
+
+def _reason(write_error: dict[str, Any]) -> str:
+    """Why mongod refused a document, without the document's values."""
+    if write_error["code"] == 11000:
+        return f"another document has the same {', '.join(write_error.get('keyPattern', ['key']))}"
+    rules = write_error.get("errInfo", {}).get("details", {}).get("schemaRulesNotSatisfied", [])
+    if rules:
+        return f"the validator's {', '.join(sorted(_broken(rules)))}"
+    if write_error["code"] == 121:
+        return "the validator refuses it"
+    return f"mongod's error {write_error['code']}"
+
+
+def _broken(rules: list[dict[str, Any]]) -> Iterator[str]:
+    """The rules of a ``$jsonSchema`` that a document violates, each with its field."""
+    for rule in rules:
+        for part in rule.get("propertiesNotSatisfied", []):
+            for detail in part["details"]:
+                yield f"{detail.get('operatorName', 'rule')} of {part['propertyName']}"
+        if "missingProperties" in rule:
+            yield f"required of {', '.join(rule['missingProperties'])}"
+        elif "propertiesNotSatisfied" not in rule:
+            yield str(rule.get("operatorName", "rule"))
+
+
+_FULL = 14031  # OutOfDiskSpace
+_NO_ROOM = ("no space left", "out of disk", "disk space", "space quota", "storage quota")
+
+
+def is_full(code: object, words: object) -> bool:
+    """Whether a server refused because it is full: mongod by its code, others by their message."""
+    return code == _FULL or any(each in str(words).lower() for each in _NO_ROOM)
+
+
+def server_words(error: OperationFailure) -> str:
+    """The server's message for an error; without values for a duplicate key."""
+    details = error.details or {}
+    name = str(details.get("codeName", f"error {error.code}"))
+    return name if error.code == 11000 else f"{name}: {details.get('errmsg', error)}"
+
+
+LARGEST = 16 << 20
+"""Bytes of a document: mongod's maxBsonObjectSize in every version.
+
+The driver refuses to send a command with more bytes of documents than that.
+"""
+
+_MOST = 100_000  # documents in a message: mongod's maxWriteBatchSize
+_NO_FIELDS = bson.encode({})
+
+
+class _DocumentRun(RawBSONDocument):
+    """Documents one after the other, in place of one: the driver copies ``raw`` into the message.
+
+    ``insert_many`` makes several objects for each document, which takes five times as long.
+    """
+
+    def __init__(self, documents: bytes) -> None:
+        super().__init__(_NO_FIELDS)
+        self._documents = documents
+
+    @property
+    def raw(self) -> bytes:
+        """All of them."""
+        return self._documents
+
+
+def insert(
+    db: Database[Any], collection: str, documents: bytes
+) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Insert unordered; yields the documents of each message, and mongod's answer to it.
+
+    The answer has ``writeErrors`` and ``writeConcernError`` if something was refused. None of the
+    documents is larger than LARGEST.
+    """
+    concern = db.write_concern
+    stated = {} if concern.is_server_default else {"writeConcern": concern.document}
+    for message in _messages(documents):
+        command = {"insert": collection, "ordered": False, **stated}
+        command["documents"] = [_DocumentRun(message)]
+        yield message, db.command(command, codec_options=PLAIN)
+
+
+def _messages(documents: bytes) -> Iterator[bytes]:
+    """The documents in parts, each for one message."""
+    size = len(documents)
+    if 0 < size <= LARGEST and cut_documents(documents, 0, size, _MOST) == size:
+        yield documents
+        return
+    first = end = count = 0
+    for document in split_documents(documents):
+        if count == _MOST or (count and end + len(document) - first > LARGEST):
+            yield documents[first:end]
+            first, count = end, 0
+        end, count = end + len(document), count + 1
+    if end > first:
+        yield documents[first:end]
+
 
 _SYSTEM = frozenset({"admin", "config", "local"})
 _REQUEST_MS = 1_800_000  # for one request; the longest builds an index on the largest collection

@@ -19,7 +19,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from mediatool_assets.domain.errors import CheckFailed, Refused
+from mediatool_assets.core.errors import CheckFailed, Refused
 
 MARKER = "_mediatool_version"
 """The collection of the marker and the claim; no collection of a version can have this name."""

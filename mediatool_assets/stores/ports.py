@@ -2,31 +2,39 @@
 
 Objects for workers (RowReader, ObjectStore, DocumentStore, Bytes) can be pickled: they hold
 settings, and connect when they are first used in a process.
+
+The interface of the bucket's configuration; its docstrings are the contract.
+
+The interface of RDS snapshot exports; its docstrings are the contract.
+
+The stores that retention needs; the docstrings of the interfaces are the contract.
+
+Snapshots of an RDS instance, and the tasks that export them, as AWS describes them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from mediatool_assets.archive.joining import JoiningSink
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.archive.writer import Sink
-from mediatool_assets.domain.authenticity import SignaturePolicy
-from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.keys import DatabaseNames
-from mediatool_assets.domain.marks import ProtectionCheck, never_protected
-from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.targets import Targets
+from mediatool_assets.archive.writer import JoiningSink, Sink
+from mediatool_assets.core.authenticity import SignaturePolicy
+from mediatool_assets.core.bucket import Document
+from mediatool_assets.core.bucket_policies import Aspect, LiveAspect, LoggingTrails
+from mediatool_assets.core.inventory import FoundDatabase
+from mediatool_assets.core.manifest import CollectionInfo, NotCarried
+from mediatool_assets.core.metadata import Marker, ProtectionCheck, never_protected
+from mediatool_assets.core.schema import Chunk, Schema, Table
+from mediatool_assets.core.setting_values import Targets
+from mediatool_assets.core.signing import SigningKey
+from mediatool_assets.core.version import DatabaseNames, ObjectInfo, Version
 
-if TYPE_CHECKING:  # PostgreSQL's parser takes 0.1 s to import
-    from mediatool_assets.domain.ddl.restorable import ScriptExtension
-    from mediatool_assets.domain.ddl.script import Statement
+if TYPE_CHECKING:
+    from mediatool_assets.core.ddl import Statement
+    from mediatool_assets.core.restorable_ddl import ScriptExtension
 
 
 class RowReader(Protocol):
@@ -353,3 +361,182 @@ class Progress(Protocol):
 
 def silent(step: str, done: int, total: int, unit: str = "rows") -> None:
     """A Progress that ignores everything."""
+
+
+class BucketSettings(Protocol):
+    """Reads and sets the configuration of a bucket."""
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of this source begin with; empty if it has the bucket alone."""
+
+    @property
+    def secure(self) -> bool:
+        """True if this client uses TLS."""
+
+    @property
+    def amazon(self) -> bool:
+        """True for Amazon S3, which supports all declared aspects; other servers support fewer."""
+
+    def read(self, aspect: Aspect) -> LiveAspect:
+        """Read one aspect; unknown if access is denied or the server does not support it.
+
+        Raises BadSettings if the bucket does not exist, Unreachable if nothing answers or the
+        credentials are rejected.
+        """
+
+    def mfa_delete(self) -> bool | None:
+        """True if MFA delete is on; None if that cannot be read."""
+
+    def trails(self) -> LoggingTrails:
+        """The events that active CloudTrail trails record."""
+
+    def write(self, aspect: Aspect, document: Document) -> str | None:
+        """Replace one aspect; idempotent. Returns why it could not be set, or None.
+
+        Raises BadSettings and Unreachable like ``read``.
+        """
+
+
+class DatabaseServer(Protocol):
+    """A server with databases of versions; other databases are neither listed nor changed."""
+
+    @property
+    def kind(self) -> Literal["mongodb", "postgres"]:
+        """The kind of server."""
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+
+    def databases(self) -> Iterator[FoundDatabase]:
+        """The databases with the name of a version, in order of name."""
+
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
+        """Remove a database, if it exists. Raises CheckFailed, Refused.
+
+        ``protection`` is called right before that, on MongoDB once the removal is announced. If it
+        returns a reason, the database is left as it was and Refused is raised.
+        """
+
+
+class Deletion(Protocol):
+    """Deletes objects of the bucket."""
+
+    def locked(self, key: str) -> str | None:
+        """Why Object Lock protects a version of the object; None if it does not."""
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The object's tags; raises NotFound."""
+
+    def remove(self, key: str) -> None:
+        """Delete every version and delete marker of the object, and check that none is left.
+
+        Does nothing if there is none. Raises Refused, before anything is deleted, if Object Lock
+        protects a version; CheckFailed if something is left.
+        """
+
+    def hide(self, key: str) -> None:
+        """Delete the object; a bucket with versioning keeps it for the configured days."""
+
+    def left(self, key: str) -> int:
+        """The number of versions and delete markers that the object still has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """The stores that pruning reads and changes."""
+
+    objects: ObjectStore
+    deletion: Deletion
+    servers: Sequence[DatabaseServer]
+    bucket: BucketSettings
+    signing_key: SigningKey | None = None
+
+
+UNDER_WAY = frozenset({"STARTING", "IN_PROGRESS", "CANCELING"})
+"""The states of a task that has not ended."""
+
+
+OWN_SNAPSHOTS = "manual-export-"
+
+
+def snapshot_name(version: Version) -> str:
+    """The name of the manual snapshot of a version."""
+    return f"{OWN_SNAPSHOTS}{version}"
+
+
+def task_name(version: Version, attempt: int = 1) -> str:
+    """The name of the export task of a version's snapshot, and of the folder that it writes.
+
+    AWS never accepts a task's name twice: after a failed task, the next name ends with ``-2``.
+    """
+    return f"export-{version}" if attempt == 1 else f"export-{version}-{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class DbSnapshot:
+    """One snapshot; ``percent`` is its progress, ``taken`` is set once it has started."""
+
+    name: str
+    arn: str
+    status: str
+    percent: int = 0
+    taken: datetime | None = None
+
+    @property
+    def version(self) -> Version | None:
+        """The version in its name; for an automated snapshot, the version of its time."""
+        own = Version.of_name(self.name, OWN_SNAPSHOTS)
+        return own or (Version.at(self.taken) if self.taken is not None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One export task. ``failure`` and ``warning`` are AWS's messages."""
+
+    name: str
+    status: str
+    percent: int = 0
+    failure: str | None = None
+    warning: str | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended."""
+        return self.status in UNDER_WAY
+
+    @property
+    def reason(self) -> str:
+        """Why it is not complete, in AWS's words."""
+        words = (self.failure, self.warning)
+        return "; ".join(word for word in words if word) or "AWS gives no reason"
+
+
+class SnapshotExports(Protocol):
+    """One RDS instance, its snapshots, and the tasks that export them to the bucket.
+
+    Every call may be repeated: an existing snapshot or task of that name is used, if it is ours.
+    All calls raise BadSettings (no such instance, role or key, with AWS's message) and Unreachable.
+    """
+
+    def take(self, name: str) -> DbSnapshot:
+        """Start a manual snapshot, or return the one with that name; Refused if another's."""
+
+    def snapshot(self, name: str) -> DbSnapshot | None:
+        """The snapshot's current state, or None. Refused if it is another instance's."""
+
+    def of_day(self, day: date) -> list[DbSnapshot]:
+        """The available snapshots taken on that day (UTC), by time.
+
+        Automated ones, and manual ones with the name that ``take`` gives to a version.
+        """
+
+    def start(self, name: str, snapshot: DbSnapshot, prefix: str) -> Task:
+        """Start to export a snapshot to ``{prefix}/{name}/``, or return the task of that name.
+
+        Raises Refused if the task of that name has another snapshot or destination.
+        """
+
+    def task(self, name: str) -> Task | None:
+        """The export task's current state; None if it does not exist."""

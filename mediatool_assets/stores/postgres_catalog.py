@@ -1,25 +1,197 @@
-"""The schema of the source, read from pg_catalog in the snapshot."""
+"""The schema of the source, read from pg_catalog in the snapshot.
 
+Dependencies of some schemas on extensions and on objects of other schemas.
+
+PostgreSQL records dependencies in pg_depend, but not those in the text of a function's body. The
+names in such bodies are compared with those of the extensions' members.
+
+What a restore creates as the role of its URL: extensions, and operator classes.
+
+Everything else is created by a role that only owns its database. Extensions are created first,
+while the database contains nothing of the archive. Allowed are those that the server trusts any
+owner of a database with, and those in an allow list.
+"""
+
+import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import sql
 
-from mediatool_assets.domain.errors import BadSource
-from mediatool_assets.domain.schema import (
+from mediatool_assets.core.errors import BadSource, CheckFailed, Refused
+from mediatool_assets.core.restorable_ddl import ScriptExtension
+from mediatool_assets.core.schema import (
     Column,
     Enum,
     ForeignKey,
     Index,
+    OutsideDependency,
     Schema,
-    Sequence,
     Table,
     namespaces,
 )
-from mediatool_assets.stores.postgres.connection import Connection
-from mediatool_assets.stores.postgres.dependencies import gaps
+from mediatool_assets.core.schema import Sequence as DatabaseSequence
+from mediatool_assets.core.setting_values import leave_out
+from mediatool_assets.stores.postgres import VARIABLE, Connection, restore_translated
+
+# ``ours``: the objects of the schemas and their parts (defaults, indexes, constraints, triggers,
+# partitions, owned sequences). Members of an extension belong to it, and no restore creates the
+# ``unmade`` objects: policies, and tables on other servers.
+# ``needed``: what these refer to elsewhere; for an array its element, for a row type its table.
+_CLOSURE = """
+WITH RECURSIVE spaces (oid) AS (SELECT oid FROM pg_namespace WHERE nspname = ANY (%(schemas)s)),
+member (classid, objid, extension) AS MATERIALIZED (
+    SELECT classid, objid, refobjid FROM pg_depend
+    WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+),
+unmade (classid, objid) AS (
+    SELECT d.classid, d.objid FROM pg_depend d JOIN pg_class c ON c.oid = d.classid
+    WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relname IN
+        ('pg_default_acl', 'pg_policy', 'pg_publication_rel', 'pg_publication_namespace')
+    UNION SELECT 'pg_class'::regclass, oid FROM pg_class WHERE relkind = 'f'
+),
+ours (classid, objid) AS (
+    SELECT d.classid, d.objid FROM pg_depend d
+    WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid IN (TABLE spaces)
+      AND d.deptype = 'n'
+      AND (d.classid, d.objid) NOT IN (TABLE unmade)
+      AND NOT EXISTS (SELECT FROM member m WHERE (m.classid, m.objid) = (d.classid, d.objid))
+    UNION
+    SELECT d.classid, d.objid FROM ours
+    JOIN pg_depend d ON d.refclassid = ours.classid AND d.refobjid = ours.objid
+    WHERE d.deptype IN ('a', 'i', 'P', 'S')
+      AND (d.classid, d.objid) NOT IN (TABLE unmade)
+),
+needed (classid, objid, byclass, byobj) AS (
+    SELECT d.refclassid, d.refobjid, d.classid, d.objid
+    FROM ours JOIN pg_depend d USING (classid, objid)
+    WHERE d.refobjid >= 16384 AND d.refclassid <> 'pg_namespace'::regclass
+      AND (d.refclassid, d.refobjid) NOT IN (TABLE ours)
+    UNION
+    SELECT d.refclassid, d.refobjid, n.byclass, n.byobj
+    FROM needed n JOIN pg_depend d USING (classid, objid)
+    WHERE d.refobjid >= 16384 AND d.refclassid <> 'pg_namespace'::regclass
+      AND (d.deptype = 'i' OR n.classid = 'pg_extension'::regclass)
+      AND (d.refclassid, d.refobjid) NOT IN (TABLE ours)
+)
+"""
+
+_EXTENSIONS = """, wanted (oid) AS (
+    SELECT objid FROM ours WHERE classid = 'pg_extension'::regclass
+    UNION SELECT objid FROM needed WHERE classid = 'pg_extension'::regclass
+    UNION SELECT m.extension FROM needed JOIN member m USING (classid, objid)
+    UNION SELECT e.oid FROM pg_extension e WHERE e.extname = ANY (%(also)s)
+),
+required (oid) AS (
+    SELECT oid FROM wanted
+    UNION
+    SELECT d.refobjid FROM required JOIN pg_depend d ON d.objid = required.oid
+     AND d.classid = 'pg_extension'::regclass AND d.refclassid = 'pg_extension'::regclass
+)
+SELECT e.extname, n.nspname FROM required JOIN pg_extension e USING (oid)
+JOIN pg_namespace n ON n.oid = e.extnamespace ORDER BY 1
+"""
+
+_GAPS = """, found (classid, objid, byclass, byobj) AS (
+    SELECT * FROM needed n WHERE n.classid <> 'pg_extension'::regclass
+      AND NOT EXISTS (SELECT FROM member m WHERE (m.classid, m.objid) = (n.classid, n.objid))
+      AND NOT EXISTS (SELECT FROM pg_depend d  -- of a part, what it is a part of is named
+                      WHERE (d.classid, d.objid) = (n.classid, n.objid) AND d.deptype = 'i'
+                        AND d.refobjid >= 16384)
+    UNION
+    SELECT o.classid, o.objid, o.classid, o.objid FROM ours o
+    JOIN pg_class c ON o.classid = 'pg_class'::regclass AND c.oid = o.objid
+    WHERE c.relkind IN ('r', 'p', 'f', 'S') AND c.relnamespace NOT IN (TABLE spaces)
+)
+SELECT DISTINCT by.type, by.identity, needs.type, needs.identity, needs.schema
+FROM found
+LEFT JOIN pg_rewrite w ON byclass = 'pg_rewrite'::regclass AND w.oid = byobj
+LEFT JOIN pg_attrdef f ON byclass = 'pg_attrdef'::regclass AND f.oid = byobj
+LEFT JOIN pg_type t ON byclass = 'pg_type'::regclass AND t.oid = byobj AND t.typrelid <> 0
+CROSS JOIN pg_identify_object(
+    CASE WHEN coalesce(w.oid, f.oid, t.oid) IS NULL THEN byclass ELSE 'pg_class'::regclass END,
+    coalesce(w.ev_class, f.adrelid, t.typrelid, byobj), 0) by
+CROSS JOIN pg_identify_object(found.classid, found.objid, 0) needs
+WHERE by.type IS NOT NULL AND needs.type <> 'table constraint'  -- of a key, its target is named
+ORDER BY 1, 2, 3, 4
+"""
+
+_BODIES = """
+SELECT p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_language l ON l.oid = p.prolang
+WHERE n.nspname = ANY (%(schemas)s) AND l.lanname NOT IN ('c', 'internal')
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                  AND d.objid = p.oid AND d.deptype = 'e')
+"""
+
+# Names of PostgreSQL, of SQL keywords or of objects in the schemas mean those, not a member's.
+_MEMBERS = """
+SELECT e.extname, m.classid::regclass::text, coalesce(p.proname, t.typname, c.relname)::text
+FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid
+LEFT JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+LEFT JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid AND t.typtype <> 'p'
+LEFT JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
+    AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+WHERE m.deptype = 'e' AND m.refclassid = 'pg_extension'::regclass AND e.oid >= 16384
+  AND coalesce(p.proname, t.typname, c.relname) IS NOT NULL
+  AND NOT EXISTS (SELECT FROM pg_get_keywords() k
+                  WHERE k.word = coalesce(p.proname, t.typname, c.relname))
+  AND NOT EXISTS (
+    SELECT FROM pg_proc other JOIN pg_namespace n ON n.oid = other.pronamespace
+    WHERE other.proname = p.proname AND (n.nspname = 'pg_catalog' OR n.nspname = ANY (%(schemas)s)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                      AND d.objid = other.oid AND d.deptype = 'e')))
+"""
+
+_CALLED = re.compile(r'([\w$]+)"?\s*\(')
+_TYPED = re.compile(
+    r'(?:::|\b(?:as|returns|declare|[\w$]+"?)\s)\s*(?:"?[\w$]+"?\.)?"?([\w$]+)"?\s*'
+    r"(?=[\[(;,):]|:=|\bdefault\b|\bnot\s+null\b|$)",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[\w$]+")
+
+
+class RequiredExtension(NamedTuple):
+    """An extension that the schemas need, and the schema of its objects."""
+
+    name: str
+    schema: str
+
+
+def extensions(connection: Connection, schemas: Sequence[str]) -> list[RequiredExtension]:
+    """The extensions that the schemas' objects need, and the extensions that these require."""
+    given = {"schemas": list(schemas), "also": _named_in_bodies(connection, schemas)}
+    return [RequiredExtension(*row) for row in connection.execute(_closed(_EXTENSIONS), given)]
+
+
+def gaps(connection: Connection, schemas: Sequence[str]) -> list[OutsideDependency]:
+    """The objects that the schemas' objects need outside of the schemas and of extensions."""
+    found = connection.execute(_closed(_GAPS), {"schemas": list(schemas)})
+    return [OutsideDependency(*row) for row in found]
+
+
+def _closed(query: LiteralString) -> sql.Composed:
+    return sql.SQL(_CLOSURE) + sql.SQL(query)
+
+
+def _named_in_bodies(connection: Connection, schemas: Sequence[str]) -> list[str]:
+    given = {"schemas": list(schemas)}
+    bodies = [body for (body,) in connection.execute(_BODIES, given)]
+    if not bodies:
+        return []
+    called, typed, words = (set(_all(bodies, p)) for p in (_CALLED, _TYPED, _WORD))
+    named = {"pg_proc": called, "pg_type": typed, "pg_class": words}
+    members = connection.execute(_MEMBERS, given)
+    return sorted({extension for extension, kind, name in members if name in named[kind]})
+
+
+def _all(bodies: Iterable[str], pattern: re.Pattern[str]) -> Iterator[str]:
+    for body in bodies:
+        for match in pattern.finditer(body):
+            yield match[match.lastindex or 0].lower()
 
 
 class Relation(NamedTuple):
@@ -341,7 +513,105 @@ def _schema(connection: Connection, name: str, tables: list[Table], naming: _Nam
     )
 
 
-def _sequence(connection: Connection, relation: Relation, naming: _Naming) -> Sequence:
+def _sequence(connection: Connection, relation: Relation, naming: _Naming) -> DatabaseSequence:
     query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(*relation))
     [(last, called)] = connection.execute(query)
-    return Sequence(naming.of(*relation), last, called, naming.space(relation.namespace))
+    return DatabaseSequence(naming.of(*relation), last, called, naming.space(relation.namespace))
+
+
+_PACKAGES = {
+    "": "postgresql-{}",  # contrib's
+    **dict.fromkeys(("postgis", "postgis_raster", "postgis_topology"), "postgresql-{}-postgis-3"),
+    "vector": "postgresql-{}-pgvector",
+}
+"""Debian's packages of extensions."""
+
+_AVAILABLE = """
+SELECT v.name, bool_or(v.trusted AND v.version = e.default_version)
+FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (name) GROUP BY 1
+"""
+
+# For B-tree and hash indexes, PostgreSQL itself checks the types of functions.
+_STRANGE_MEMBERS = """
+SELECT p.amproc::regprocedure::text
+FROM pg_amproc p JOIN pg_opfamily f ON f.oid = p.amprocfamily JOIN pg_am a ON a.oid = f.opfmethod
+JOIN pg_proc c ON c.oid = p.amproc
+WHERE p.xmin = pg_current_xact_id()::xid AND a.amname NOT IN ('btree', 'hash')
+  AND c.pronamespace <> 'pg_catalog'::regnamespace
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass
+                  AND objid = p.amproc AND deptype = 'e')
+"""
+
+_MADE = """
+SELECT 'CLASS', opcname, nspname, amname FROM pg_opclass o
+JOIN pg_namespace n ON n.oid = opcnamespace JOIN pg_am a ON a.oid = opcmethod
+WHERE o.xmin = pg_current_xact_id()::xid
+UNION ALL
+SELECT 'FAMILY', opfname, nspname, amname FROM pg_opfamily o
+JOIN pg_namespace n ON n.oid = opfnamespace JOIN pg_am a ON a.oid = opfmethod
+WHERE o.xmin = pg_current_xact_id()::xid
+"""
+
+
+def check_extensions(
+    connection: Connection, wanted: Iterable[ScriptExtension], allowed: frozenset[str]
+) -> None:
+    """Raise CheckFailed if the server lacks extensions, Refused if one is not allowed."""
+    names = sorted({extension.name for extension in wanted})
+    if not names:
+        return
+    trusted: dict[str, bool] = dict(connection.execute(_AVAILABLE).fetchall())
+    if missing := [name for name in names if name not in trusted]:
+        major = connection.info.server_version // 10_000
+        packages = sorted({_PACKAGES.get(name, _PACKAGES[""]).format(major) for name in missing})
+        objects = "; ".join(f"EXTENSION {name}" for name in missing)
+        raise CheckFailed(
+            f"{connection.info.host}:{connection.info.port} does not have {objects}; nothing was "
+            f"restored: install it there (on Debian: {', '.join(packages)}), or name another "
+            f"server in {VARIABLE}; {leave_out(objects)}"
+        )
+    if strange := [name for name in names if not trusted[name] and name not in allowed]:
+        raise Refused(
+            f"the archive needs the extension {', '.join(strange)}, which PostgreSQL does not "
+            "trust; add it to MEDIATOOL_RESTORE_EXTENSIONS if the archive is yours"
+        )
+
+
+def add_extensions(
+    connection: Connection, wanted: Iterable[ScriptExtension], role: str | None
+) -> None:
+    """Create extensions in their schemas."""
+    for extension in wanted:
+        space = sql.Identifier(extension.schema)
+        if extension.schema not in ("pg_catalog", "public"):
+            owner = sql.SQL("CURRENT_USER") if role is None else sql.Identifier(role)
+            query = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
+            connection.execute(query.format(space, owner))
+        query = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {}")
+        with restore_translated(connection.info.dbname, f"EXTENSION {extension.name}"):
+            connection.execute(query.format(sql.Identifier(extension.name), space))
+
+
+def add_operator_class(connection: Connection, statement: str, role: str | None) -> None:
+    """Create one operator class or family, owned by the role of the database's objects.
+
+    An index calls its functions without checking their types. Functions from the archive itself are
+    therefore refused.
+    """
+    with connection.transaction():
+        connection.execute(statement.encode(), binary=True)
+        for (function,) in connection.execute(_STRANGE_MEMBERS).fetchall():
+            raise Refused(
+                f"an operator class of the archive calls {function}, which belongs to no "
+                "extension; leave the class out with --skip 'OPERATOR CLASS NAME'"
+            )
+        made = connection.execute(_MADE).fetchall() if role is not None else []
+        for kind, name, space, method in made:
+            connection.execute(
+                sql.SQL("ALTER OPERATOR {} {} USING {} OWNER TO {}").format(
+                    sql.SQL(kind),
+                    sql.Identifier(space, name),
+                    sql.Identifier(method),
+                    sql.Identifier(role or ""),
+                )
+            )

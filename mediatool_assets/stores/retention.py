@@ -1,24 +1,74 @@
-"""Lists and drops databases of versions on PostgreSQL, for retention."""
+"""The servers for retention: those of the two that are set.
+
+Lists and drops databases of versions on MongoDB, for retention.
+
+Lists and drops databases of versions on PostgreSQL, for retention.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from psycopg import errors, sql
 
-from mediatool_assets.domain.errors import CheckFailed, Refused
-from mediatool_assets.domain.keys import AS_DESCRIBED, version_of_database
-from mediatool_assets.domain.marks import ProtectionCheck, never_protected
-from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import owner_role
-from mediatool_assets.stores.postgres.connection import Connection
-from mediatool_assets.stores.postgres.databases import claimed
-from mediatool_assets.stores.postgres.target import REPLACED, WORKING, PostgresTarget
-from mediatool_assets.stores.postgres.target_session import session
+from mediatool_assets.core.errors import CheckFailed, Refused
+from mediatool_assets.core.inventory import DatabaseState, FoundDatabase
+from mediatool_assets.core.metadata import Marker, ProtectionCheck, never_protected
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url, quantity
+from mediatool_assets.core.version import AS_DESCRIBED, version_of_database
+from mediatool_assets.stores import postgres
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import Connection, claimed, session
+from mediatool_assets.stores.postgres_target import REPLACED, WORKING, PostgresTarget
+
+
+@dataclass(frozen=True, slots=True)
+class MongoDatabases:
+    """A DatabaseServer over MongoDB; it touches only databases with the name of a version."""
+
+    documents: MongoDocuments
+    kind: Literal["mongodb"] = "mongodb"
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+        return self.documents.server
+
+    def databases(self) -> Iterator[FoundDatabase]:
+        """The databases of versions, in order of name."""
+        prefix = self.documents.database_names.mongodb
+        for name in self.documents.names():
+            if (named := version_of_database(name, prefix)) is not None:
+                version, sanitized = named
+                label = self.documents.label(name)
+                began = (label or {}).get("began")
+                archive = (label or {}).get("archive")
+                yield FoundDatabase(
+                    "mongodb",
+                    name,
+                    version,
+                    _mongodb_state(label),
+                    made=began if isinstance(began, datetime) else None,
+                    archive=archive if isinstance(archive, str) else None,
+                    sanitized=sanitized,
+                )
+
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
+        """Remove a database of a version."""
+        self.documents.drop(database, protection)
+
+
+def _mongodb_state(label: dict[str, object] | None) -> DatabaseState:
+    if label is None:
+        return "foreign"
+    if "dropping" in label:
+        return "unfinished"
+    if label.get("complete") is True:
+        return "complete"
+    return "partial" if "archive" in label else "unfinished"
+
 
 # Sessions of clients only: the server's own, as autovacuum's, give way by themselves.
 _DATABASES = """
@@ -58,7 +108,7 @@ class PostgresDatabases:
                         "postgres",
                         name,
                         version,
-                        _state(name, comment),
+                        _postgres_state(name, comment),
                         busy=_busy(connection, name, sessions),
                         sanitized=sanitized,
                     )
@@ -80,7 +130,7 @@ class PostgresDatabases:
                 raise Refused(f"{self.server}/{database} is not dropped: {reason}")
             try:
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
-                owner_role.drop_unused_roles(connection)
+                postgres.drop_unused_roles(connection)
             except errors.ObjectInUse as error:
                 raise CheckFailed(
                     f"{self.server}/{database} is in use; end the sessions in it, or prune later"
@@ -92,7 +142,7 @@ def _final(name: str) -> str:
     return name.removesuffix(WORKING).removesuffix(REPLACED)
 
 
-def _state(name: str, comment: str | None) -> DatabaseState:
+def _postgres_state(name: str, comment: str | None) -> DatabaseState:
     if name.endswith(WORKING):
         return "unfinished"
     marker = Marker.read(comment)
@@ -113,3 +163,13 @@ def _busy(connection: Connection, name: str, sessions: int) -> str | None:
             return None
     except Refused:
         return "a restore is under way"
+
+
+def database_servers(settings: Settings) -> tuple[MongoDatabases | PostgresDatabases, ...]:
+    """MongoDB and PostgreSQL, each if its URL (such as ``MEDIATOOL_MONGODB_URL``) is set."""
+    found: list[MongoDatabases | PostgresDatabases] = []
+    if settings.mongodb_url:
+        found.append(MongoDatabases(MongoDocuments.of(settings)))
+    if settings.restore_postgres_url:
+        found.append(PostgresDatabases.of(settings))
+    return tuple(found)

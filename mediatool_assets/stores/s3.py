@@ -1,13 +1,23 @@
-"""The bucket: S3 or a compatible server, with names that are written once."""
+"""The bucket: S3 or a compatible server, with names that are written once.
 
+Clients of S3 and of other AWS services, one of each kind in each process.
+
+Objects in a cold tier: detected before they are read, and restored on request once.
+"""
+
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import botocore.session
+from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     IncompleteReadError,
@@ -16,22 +26,220 @@ from botocore.exceptions import (
 )
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
-from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
-from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.settings.bucket import Encryption
-from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
-from mediatool_assets.stores.s3_cold import ColdObject, RetrievalOptions
-from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated
-from mediatool_assets.stores.s3_joining import StagedJoin, joining
-from mediatool_assets.stores.s3_upload import Upload, UploadDestination, sha256, uploading
-from mediatool_assets.stores.signing_keys import signature_policy
+from mediatool_assets.core.authenticity import ACCEPT_ALL, SignaturePolicy
+from mediatool_assets.core.errors import AlreadyExists, BadArchive, InColdStorage, Refused
+from mediatool_assets.core.setting_values import Addressing, Encryption
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames, ObjectInfo
+from mediatool_assets.stores.s3_upload import (
+    StagedJoin,
+    Upload,
+    UploadDestination,
+    code_of,
+    is_cold,
+    is_denied,
+    is_missing,
+    is_taken,
+    joining,
+    sha256,
+    translated,
+    uploading,
+)
+from mediatool_assets.stores.user_files import signature_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, TagTypeDef
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef, ObjectIdentifierTypeDef, TagTypeDef
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """How requests address the server: position of the bucket, trusted TLS authority, prefix.
+
+    All keys are below the prefix: requests name them without it, and so do answers.
+    """
+
+    addressing: Addressing | None = None
+    ca: Path | None = None
+    prefix: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "S3Access":
+        """What the settings say."""
+        return cls(settings.s3_addressing, settings.s3_ca, settings.s3_prefix)
+
+
+AS_USUAL = S3Access()
+
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+
+
+def client(
+    endpoint_url: str | None,
+    access: S3Access = AS_USUAL,
+    service: str = "s3",
+    *,
+    patient: bool = True,
+) -> Any:
+    """This process's client: a fork must not share connections. An impatient one tries once.
+
+    It keeps the credentials that the environment had; other credentials make another client.
+    """
+    owner = (os.getpid(), *map(os.environ.get, _CREDENTIALS))
+    return _client(endpoint_url, access, service, patient, owner)
+
+
+@cache
+def _client(
+    endpoint_url: str | None,
+    access: S3Access,
+    service: str,
+    patient: bool,
+    owner: tuple[object, ...],
+) -> Any:
+    del owner  # a part of the cache's key
+    # servers other than AWS rarely have a host name for each bucket
+    usual: Literal["auto", "path"] = "auto" if endpoint_url is None else "path"
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 4 if patient else 0},
+        connect_timeout=10 if patient else 5,
+        read_timeout=60 if patient else 15,
+        max_pool_connections=16,
+        s3={"addressing_style": access.addressing or usual},
+    )
+    verify = None if access.ca is None else str(access.ca)
+    # not boto3's: its clients differ only in file transfers, which take 0.1 s to import
+    session = botocore.session.Session()
+    made = session.create_client(service, endpoint_url=endpoint_url, config=config, verify=verify)
+    if access.prefix:
+        events, prefix = made.meta.events, access.prefix
+        # Any: botocore's stub lacks the handlers that return something
+        add: Any = partial(_with_prefix, prefix)
+        events.register("provide-client-params.s3", add)
+        events.register_last("after-call.s3", partial(_without_prefix, prefix))
+    return made
+
+
+_LISTS = {"ListMultipartUploads", "ListObjectVersions", "ListObjectsV2"}
+_LISTED = {
+    "CommonPrefixes": "Prefix",
+    "Contents": "Key",
+    "DeleteMarkers": "Key",
+    "Uploads": "Key",
+    "Versions": "Key",
+}
+"""The parts of the answers to _LISTS, and the name of the key in each. The markers of pages stay
+whole: botocore sends them back as they are.
+"""
+
+
+def _with_prefix(prefix: str, params: dict[str, Any], model: Any, **_: object) -> dict[str, Any]:
+    """The parameters of a request with whole keys."""
+    made = dict(params)
+    if "Key" in made:
+        made["Key"] = prefix + made["Key"]
+    if model.name in _LISTS:
+        made["Prefix"] = prefix + made.get("Prefix", "")
+    if "Delete" in made:
+        whole = [{**each, "Key": prefix + each["Key"]} for each in made["Delete"]["Objects"]]
+        made["Delete"] = {**made["Delete"], "Objects": whole}
+    return made
+
+
+def _without_prefix(prefix: str, parsed: dict[str, Any], **_: object) -> None:
+    """Cut the prefix off the keys of an answer."""
+    for part, name in _LISTED.items():
+        for item in parsed.get(part, ()):
+            item[name] = item[name].removeprefix(prefix)
+
+
+Tier = Literal["Expedited", "Standard", "Bulk"]
+
+HOURS: dict[str, dict[str, float]] = {
+    "GLACIER": {"Expedited": 0.25, "Standard": 5, "Bulk": 12},
+    "DEEP_ARCHIVE": {"Standard": 12, "Bulk": 48},
+}
+"""AWS's longest restore times, by storage class and tier; DEEP_ARCHIVE has no Expedited."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalOptions:
+    """How restores are requested: for how many days (0 for never), and by which tier."""
+
+    days: int = 7
+    tier: Tier = "Standard"
+
+
+@dataclass(frozen=True, slots=True)
+class ColdObject:
+    """One object that may be in a cold tier."""
+
+    client: "S3Client"
+    bucket: str
+    key: str
+    uri: str
+
+    def warm(self, head: "HeadObjectOutputTypeDef", retrieval: RetrievalOptions) -> None:
+        """Do nothing if the object can be read; else request a restore and raise InColdStorage.
+
+        ``head`` is its current state. A restore in progress is not requested again.
+        """
+        tier = head.get("StorageClass", "STANDARD")
+        if tier not in HOURS:
+            return
+        copy = head.get("Restore", "")
+        if 'ongoing-request="false"' in copy:
+            return
+        speed = retrieval.tier if retrieval.tier in HOURS[tier] else "Standard"
+        ready = datetime.now(UTC) + timedelta(hours=HOURS[tier][speed])
+        if copy:
+            raise _on_its_way(self.uri, tier, ready)
+        if retrieval.days == 0:
+            raise InColdStorage(
+                self.uri,
+                f"is in {tier}, and copies are not requested (MEDIATOOL_S3_RESTORE_DAYS is 0)",
+                "set that, or use `aws s3api restore-object`",
+            )
+        self._ask(tier, speed, retrieval.days, ready)
+
+    def _ask(self, tier: str, speed: str, days: int, ready: datetime) -> None:
+        request = {"Days": days, "GlacierJobParameters": {"Tier": speed}}
+        try:
+            self.client.restore_object(
+                Bucket=self.bucket,
+                Key=self.key,
+                RestoreRequest=request,  # type: ignore[arg-type]  # its keys are AWS's own
+            )
+        except ClientError as error:
+            if code_of(error) == "RestoreAlreadyInProgress":
+                raise _on_its_way(self.uri, tier, ready) from error
+            if is_denied(error):
+                raise InColdStorage(
+                    self.uri,
+                    f"is in {tier}, and the AWS identity in use may not request a copy",
+                    "give it s3:RestoreObject, or use another identity",
+                ) from error
+            if is_cold(error):
+                return  # its copy became available between the two calls
+            raise
+        raise InColdStorage(
+            self.uri,
+            f"is in {tier}; a copy for {days} days was requested ({speed}) and is available "
+            f"by {ready:%Y-%m-%d %H:%M} UTC",
+            "run it again then",
+            ready,
+        )
+
+
+def _on_its_way(uri: str, tier: str, ready: datetime) -> InColdStorage:
+    return InColdStorage(
+        uri,
+        f"is in {tier}; a copy was requested before and is on its way, available by "
+        f"{ready:%Y-%m-%d %H:%M} UTC at the latest",
+        "run it again then",
+        ready,
+    )
+
 
 Sent = TypeVar("Sent")
 

@@ -1,20 +1,29 @@
-"""A bucket's settings on S3 or a compatible server, and what CloudTrail records about it."""
+"""A bucket's settings on S3 or a compatible server, and what CloudTrail records about it.
+
+Everything that a bucket is billed for, as S3 lists it: versions, markers, unfinished uploads.
+
+Permanent deletion of objects: every version and delete marker, unless S3 protects them.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mediatool_assets.domain.bucket.aspects import Aspect, LiveAspect
-from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
-from mediatool_assets.domain.bucket.lifecycle import SIZE_FLOOR, Document
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
-from mediatool_assets.stores.s3_errors import code_of, translated
+from mediatool_assets.core.bucket import SIZE_FLOOR, Document
+from mediatool_assets.core.bucket_policies import Aspect, LiveAspect, LoggingTrails
+from mediatool_assets.core.errors import CheckFailed, Refused
+from mediatool_assets.core.inventory import StoredItem
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.stores.s3 import AS_USUAL, S3Access, S3Objects, client
+from mediatool_assets.stores.s3_upload import code_of, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -247,3 +256,146 @@ def _reason(error: ClientError, right: str) -> str:
     if code in _DENIED:
         return f"access denied; the AWS identity in use needs {right}"
     return f"the server answered {code} {error.response.get('Error', {}).get('Message', '')}"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Inventory:
+    """What the bucket of an object store is billed for; one request per thousand items."""
+
+    objects: S3Objects
+
+    def items(self) -> Iterator[StoredItem]:
+        """All items, versions and markers in order of key, newest first."""
+        with self.objects.translated(""):
+            yield from self._versions()
+            yield from self._uploads()
+
+    def _versions(self) -> Iterator[StoredItem]:
+        """Each version, with the time of the next newer one of its key (listed before it)."""
+        newer: StoredItem | None = None
+        held: StoredItem | None = None  # a marker, until the next item shows whether it is alone
+        for item in self._listed():
+            follows = newer is not None and newer.key == item.key
+            found = replace(item, superseded=newer.modified) if newer and follows else item
+            if held is not None:
+                yield replace(held, lone=held.key != item.key and held.superseded is None)
+                held = None
+            if found.kind == "marker":
+                held = found
+            else:
+                yield found
+            newer = item
+        if held is not None:
+            yield replace(held, lone=held.superseded is None)
+
+    def _listed(self) -> Iterator[StoredItem]:
+        """Versions and markers of each page in one order; S3 returns them as two lists."""
+        pages = self.objects.client.get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=self.objects.bucket):
+            found: list[tuple[bool, StoredItem]] = []
+            for item in page.get("Versions", ()):
+                name = item.get("StorageClass") or "STANDARD"
+                made = _version(item, "version", item["Size"], name)
+                found.append((item["IsLatest"], made))
+            for marker in page.get("DeleteMarkers", ()):
+                made = _version(marker, "marker", len(marker["Key"].encode()), "STANDARD")
+                found.append((marker["IsLatest"], made))
+            found.sort(key=lambda each: (each[1].key, not each[0], -each[1].modified.timestamp()))
+            yield from (item for _, item in found)
+
+    def _uploads(self) -> Iterator[StoredItem]:
+        """Unfinished uploads, with the bytes of the parts that arrived."""
+        client, bucket = self.objects.client, self.objects.bucket
+        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+            for upload in page.get("Uploads", ()):
+                key, name = upload["Key"], upload.get("StorageClass") or "STANDARD"
+                parts = client.get_paginator("list_parts").paginate(
+                    Bucket=bucket, Key=key, UploadId=upload["UploadId"]
+                )
+                size = sum(part["Size"] for each in parts for part in each.get("Parts", ()))
+                yield StoredItem(key, "upload", size, name, _utc(upload["Initiated"]))
+
+
+def _version(item: Any, kind: Any, size: int, name: str) -> StoredItem:
+    return StoredItem(item["Key"], kind, size, name, _utc(item["LastModified"]))
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Deletion:
+    """A Deletion over the bucket of an object store. It reads Object Lock and never bypasses it."""
+
+    objects: S3Objects
+
+    def locked(self, key: str) -> str | None:
+        """Why Object Lock holds a version of the object; None if it holds none."""
+        with self.objects.translated(key):
+            held = (self._lock(key, item["VersionId"]) for item in self._versions(key, "Versions"))
+            return next((reason for reason in held if reason is not None), None)
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The object's tags; raises NotFound."""
+        with self.objects.translated(key):
+            answer = self.objects.client.get_object_tagging(Bucket=self.objects.bucket, Key=key)
+        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+    def remove(self, key: str) -> None:
+        """Delete the object permanently, and check that neither version nor marker is left.
+
+        The oldest version is deleted first, so that an interrupted deletion does not make an old
+        version current. Raises Refused, before any deletion, if Object Lock holds a version.
+        """
+        if (reason := self.locked(key)) is not None:
+            raise Refused(f"{self.objects.uri(key)} is {reason}; delete it when that has ended")
+        with self.objects.translated(key):
+            for part in ("Versions", "DeleteMarkers"):
+                items = list(self._versions(key, part))
+                for item in sorted(
+                    items, key=lambda item: (item["IsLatest"], item["LastModified"])
+                ):
+                    self.objects.client.delete_object(
+                        Bucket=self.objects.bucket, Key=key, VersionId=item["VersionId"]
+                    )
+        if self.left(key):
+            raise CheckFailed(
+                f"{self.objects.uri(key)}: some of its versions were not deleted; prune again"
+            )
+
+    def hide(self, key: str) -> None:
+        """Delete the current object; a versioned bucket keeps it behind a delete marker."""
+        with self.objects.translated(key):
+            self.objects.client.delete_object(Bucket=self.objects.bucket, Key=key)
+
+    def left(self, key: str) -> int:
+        """The number of versions and delete markers that the object still has."""
+        with self.objects.translated(key):
+            return sum(
+                1 for part in ("Versions", "DeleteMarkers") for _ in self._versions(key, part)
+            )
+
+    def _versions(self, key: str, part: str) -> Iterator[dict[str, Any]]:
+        pages = self.objects.client.get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=self.objects.bucket, Prefix=key):
+            items: list[dict[str, Any]] = page.get(part, [])  # type: ignore[assignment]  # both parts
+            yield from (item for item in items if item["Key"] == key)
+
+    def _lock(self, key: str, version: str) -> str | None:
+        try:
+            found = self.objects.client.head_object(
+                Bucket=self.objects.bucket, Key=key, VersionId=version
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                return None  # somebody has deleted it since it was listed
+            raise
+        if found.get("ObjectLockLegalHoldStatus") == "ON":
+            return "under a legal hold of Object Lock"
+        until = found.get("ObjectLockRetainUntilDate")
+        # an expired retention is still listed; S3's own clock decides
+        said = found["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if until is None or (said is not None and until <= parsedate_to_datetime(said)):
+            return None
+        return f"under Object Lock until {until:%Y-%m-%d %H:%M} UTC"

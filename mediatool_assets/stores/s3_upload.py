@@ -1,14 +1,38 @@
-"""A streamed multipart upload: the object appears as a whole, or not at all."""
+"""A streamed multipart upload: the object appears as a whole, or not at all.
+
+A multipart upload whose parts workers send, from objects that are staged in the bucket.
+
+Translates errors of S3 into this package's errors.
+"""
 
 import base64
 import hashlib
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+
+from mediatool_assets.archive.writer import BlockRun
+from mediatool_assets.core.errors import (
+    AlreadyExists,
+    BadSettings,
+    CheckFailed,
+    Full,
+    InColdStorage,
+    MediatoolError,
+    NotFound,
+    Unreachable,
+)
+from mediatool_assets.core.version import STAGING_PREFIX
+from mediatool_assets.stores.environment import full_disk
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -195,3 +219,270 @@ def finishing(upload: FinishingUpload, key: str) -> Iterator[None]:
                 "the bucket's lifecycle rule drops it after 7 days"
             )
         raise
+
+
+class PartClient(Protocol):
+    """What a worker needs of ``S3Objects`` to send a part; can be pickled."""
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+
+    @property
+    def client(self) -> "S3Client":
+        """This process's client."""
+
+    def translated(self, key: str) -> AbstractContextManager[None]:
+        """Translate the client's errors to ours."""
+
+
+Piece = bytes | BlockRun
+
+
+class StagedJoin:
+    """A JoiningSink: workers copy the staged objects to S3 as parts of an upload.
+
+    Parts are as large as an Upload's, or up to a run of blocks larger: a worker that sends blocks
+    has each of them as a whole, and verifies it. Every full part is submitted to the executor, and
+    all are awaited at the end. Parts in this process hold only written data: tar headers and such.
+    """
+
+    def __init__(self, objects: PartClient, target: UploadDestination, executor: Executor) -> None:
+        self._objects, self._target, self._executor = objects, target, executor
+        self._parts = UploadParts(target)
+        self._pieces: list[Piece] = []
+        self._size = 0
+
+    def write(self, data: bytes, /) -> None:
+        """Append ``data``: tar headers and such."""
+        self._take(data, len(data))
+
+    def copy(self, run: BlockRun, /) -> None:
+        """Append staged blocks."""
+        self._take(run, run.length)
+
+    def complete(self) -> None:
+        """Make the object appear once all parts are sent; raises as ``UploadParts.complete``."""
+        if self._pieces:
+            self._send()
+        self._parts.complete()
+
+    def abort(self) -> None:
+        """Delete all parts that were sent; a worker may still send one, without effect."""
+        self._parts.abort()
+
+    def _take(self, piece: Piece, length: int) -> None:
+        self._pieces.append(piece)
+        self._size += length
+        if self._size >= part_size(len(self._parts.sent) + 1):
+            self._send()
+
+    def _send(self) -> None:
+        number = len(self._parts.sent) + 1
+        share = JoinPart(
+            self._objects, self._target.key, self._parts.begin(), number, tuple(self._pieces)
+        )
+        self._parts.sent.append(self._executor.submit(send, share))
+        self._pieces, self._size = [], 0
+
+
+class JoinPart(NamedTuple):
+    """One part of an upload, and the objects that a worker makes it from."""
+
+    objects: PartClient
+    key: str
+    upload: str
+    number: int
+    pieces: Sequence[Piece]
+
+
+def send(part: JoinPart) -> "CompletedPartTypeDef":
+    """In a worker: collect a part and send it. Sending it again replaces the same part.
+
+    Raises BadArchive for a block that was changed where it was staged.
+    """
+    data = b"".join(
+        piece.proven() if isinstance(piece, BlockRun) else piece for piece in part.pieces
+    )
+    where = {"Bucket": part.objects.bucket, "Key": part.key, "UploadId": part.upload}
+    with part.objects.translated(part.key):
+        return send_part(part.objects.client, where, part.number, data)
+
+
+@contextmanager
+def joining(
+    objects: PartClient, target: UploadDestination, executor: Executor
+) -> Iterator[StagedJoin]:
+    """An upload that is completed if the context succeeds, and aborted on any error."""
+    upload = StagedJoin(objects, target, executor)
+    with finishing(upload, target.key):
+        yield upload
+
+
+_RIGHTS = {
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    # without s3:ListBucket, AWS answers 403 for a missing key
+    "DeleteObject": "s3:DeleteObject and s3:DeleteObjectVersion, and MFA if the policy asks for it",
+    "DeleteObjects": f"s3:DeleteObject below {STAGING_PREFIX}",
+    "GetObject": "s3:GetObject and s3:ListBucket",
+    "GetObjectTagging": "s3:GetObjectTagging",
+    "HeadObject": "s3:GetObject and s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObjectTagging": "s3:PutObjectTagging",
+    "RestoreObject": "s3:RestoreObject",
+}
+_WRITE_RIGHTS = "s3:PutObject (with a KMS key also kms:GenerateDataKey and kms:Decrypt)"
+
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_MISSING = {"NoSuchKey", "NotFound", "404"}
+_COLD = {"InvalidObjectState", "ObjectNotInActiveTierError"}
+_DENIED = {"AccessDenied", "403", "Forbidden", "AllAccessDisabled"}
+_BAD_CREDENTIALS = {
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
+_FULL = {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
+"""Codes of servers with disks of their own: Amazon S3 is never full."""
+_WRITES = {"CreateMultipartUpload", "PutObject"}
+_NO_ENCRYPTION = {
+    "500",
+    "501",
+    "InternalError",
+    "InvalidArgument",
+    "InvalidEncryptionAlgorithmError",
+    "InvalidRequest",
+    "NotImplemented",
+}
+"""How servers without encryption refuse it; SeaweedFS fails without a key for it."""
+_FAILED = {"500", "503", "InternalError", "ServiceUnavailable", "SlowDown"}
+_DAMAGED = {
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
+}
+
+
+@contextmanager
+def translated(uri: str, endpoint: str, encryption: str = "none") -> Iterator[None]:
+    """Run calls about ``uri``; their failures are raised as our errors, ``from`` the original.
+
+    ``encryption`` is what writes request: some servers have none, and few of them say so.
+
+    Raises NotFound, AlreadyExists, InColdStorage, BadSettings (no such bucket),
+    CheckFailed (bytes changed in transit), Full or Unreachable (everything else).
+    """
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) in _FAILED and (full := full_disk(endpoint)) is not None:
+            raise full from error
+        raise _encryption_refused(error, uri, endpoint, encryption) or _refusal(
+            error, uri, endpoint
+        ) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise Unreachable(
+            f"{uri}: no AWS credentials ({error}); set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or start the local servers with `mediatool up`"
+        ) from error
+    except BotoCoreError as error:
+        if (full := full_disk(endpoint)) is not None:
+            raise full from error
+        raise Unreachable(
+            f"{uri}: {endpoint} does not answer ({error}); check MEDIATOOL_S3_ENDPOINT_URL and "
+            "the network, or start the local servers with `mediatool up`"
+        ) from error
+
+
+def code_of(error: ClientError) -> str:
+    """The error code; for a HEAD, which has no body, the HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the answer means that the key does not exist."""
+    return code_of(error) in _MISSING
+
+
+def is_taken(error: ClientError) -> bool:
+    """Whether a condition of the request was not met."""
+    return code_of(error) in _TAKEN
+
+
+def is_cold(error: ClientError) -> bool:
+    """Whether the answer means that the object is in a cold storage class."""
+    return code_of(error) in _COLD
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the identity lacks the right."""
+    return code_of(error) in _DENIED
+
+
+def _encryption_refused(
+    error: ClientError, uri: str, endpoint: str, encryption: str
+) -> MediatoolError | None:
+    """The error, if the server may have refused a write because of its encryption."""
+    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    if encryption == "none" or error.operation_name not in _WRITES:
+        return None
+    if code not in _NO_ENCRYPTION and not code.startswith("KMS."):
+        return None
+    return Unreachable(
+        f"{uri}: {endpoint} answered {code} {said}, to a write with the server-side encryption "
+        f"{encryption}. If it has none, set MEDIATOOL_S3_SSE=none; `mediatool check` tries both"
+    )
+
+
+def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
+    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    right = _RIGHTS.get(error.operation_name, _WRITE_RIGHTS)
+    refusals: list[tuple[set[str], MediatoolError]] = [
+        (_TAKEN, AlreadyExists(uri)),
+        (_MISSING, NotFound(f"{uri} does not exist; `mediatool versions` lists the versions")),
+        (
+            {"NoSuchBucket"},
+            BadSettings(
+                [
+                    f"{uri}: there is no such bucket; `mediatool bucket apply --create` makes it, "
+                    "or set MEDIATOOL_S3_BUCKET"
+                ]
+            ),
+        ),
+        (
+            _COLD,
+            InColdStorage(
+                uri,
+                "is in a cold storage tier and cannot be read directly",
+                "restore it with `aws s3api restore-object`, and run it again when it is readable",
+            ),
+        ),
+        (
+            _DENIED,
+            Unreachable(f"{uri}: access denied; the AWS identity in use needs {right}"),
+        ),
+        (
+            _BAD_CREDENTIALS,
+            Unreachable(
+                f"{uri}: {endpoint} refuses the AWS credentials ({code}); check "
+                "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+            ),
+        ),
+        (
+            _FULL,
+            Full(
+                f"{uri}: the server at {endpoint} has no room left ({code}); delete what is not "
+                "needed (`mediatool prune`) or give it more, and run it again"
+            ),
+        ),
+        (
+            _DAMAGED,
+            CheckFailed(f"{uri}: bytes changed in transit to {endpoint} ({code}); run it again"),
+        ),
+    ]
+    other = Unreachable(f"{uri}: {endpoint} answered {code} {said}; try again, or check its log")
+    return next((refusal for codes, refusal in refusals if code in codes), other)

@@ -1,19 +1,41 @@
-"""``mediatool.toml``: settings, sections of several sources, and references to secrets."""
+"""``mediatool.toml``: settings, sections of several sources, and references to secrets.
 
+Reads ``mediatool.toml`` and the secrets that it refers to.
+
+Files and directories that only their owner can read.
+
+Loads the keys of the settings, from the setting itself or from files.
+
+The masking key in a home: generated once, for users who have not set one of their own.
+"""
+
+import json
+import os
 import re
-from collections.abc import Iterator, Mapping
+import secrets
+import stat
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 from typing import Literal, get_args
 
-from mediatool_assets.domain.keys import SANITIZED_NAME
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import DECLARED, own_names
-from mediatool_assets.domain.settings.parsers import SOURCE_NAME, variable
-from mediatool_assets.domain.signing import SigningKey
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.core.authenticity import SignaturePolicy
+from mediatool_assets.core.errors import BadSettings, Refused
+from mediatool_assets.core.setting_values import SOURCE_NAME, variable
+from mediatool_assets.core.settings import DECLARED, Settings, own_names
+from mediatool_assets.core.signing import (
+    MaskingKey,
+    PublicKey,
+    SigningKey,
+    TrustedKey,
+    trusted_keys,
+)
+from mediatool_assets.core.texts import Url, suggestion
+from mediatool_assets.core.version import SANITIZED_NAME
 
 FILE_NAME = "mediatool.toml"
 
@@ -243,3 +265,225 @@ def _in_plain_text(name: str) -> str:
         f"holds a secret in plain text; write {name} = {_REFERENCE}, and change the secret where "
         "others could read the file"
     )
+
+
+def find_settings_file(environ: Mapping[str, str]) -> SettingsFile | None:
+    """The file in ``MEDIATOOL_CONFIG``, else the one in the working folder; None if there is none.
+
+    Raises BadSettings if the named file does not exist, or is not TOML.
+    """
+    named = environ.get("MEDIATOOL_CONFIG", "").strip()
+    path = Path(named or FILE_NAME).absolute()
+    if not named and not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return SettingsFile.of(path, tomllib.load(file))
+    except OSError as error:
+        problem = f"MEDIATOOL_CONFIG: {path}: {error.strerror}; `mediatool init` writes one"
+        raise BadSettings([problem]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings([f"{path} is not TOML: {error}"]) from error
+
+
+def adopt(
+    found: SettingsFile, environ: MutableMapping[str, str], source: str | None = None
+) -> list[str]:
+    """Add the file's values to ``environ``, where it has none; returns the problems found.
+
+    Those of the source's section replace what is there: a variable of another source must not send
+    its rows elsewhere. Secrets in AWS come last: the file may contain the credentials to read them.
+    """
+    problems = list(found.problems)
+    values = {n: v for n, v in found.values.items() if not environ.get(n, "").strip()}
+    if source in found.sources:
+        values |= found.of_source(source)
+    elif source and found.sources:
+        hint = suggestion(source, found.sources)
+        problems.append(f"{found.path}: there is no source {source}; {hint}")
+    from_aws = [
+        name
+        for name, value in values.items()
+        if isinstance(value, Reference) and value.place == "secretsmanager"
+    ]
+    for name in [*(n for n in values if n not in from_aws), *from_aws]:
+        value = values[name]
+        try:
+            environ[name] = resolve(value, environ) if isinstance(value, Reference) else value
+        except ValueError as error:
+            problems.append(f"{found.path}: {name} {error}")
+    return problems
+
+
+def resolve(reference: Reference, environ: Mapping[str, str]) -> str:
+    """The text that is referred to; raises ValueError, which names the place and not the text."""
+    name = reference.name
+    match reference.place:
+        case "env":
+            if not (text := environ.get(name, "").strip()):
+                raise ValueError(f"refers to the variable {name}, which is not set")
+        case "file":
+            try:
+                text = Path(name).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                raise ValueError(f"refers to the file {name}: {reason}") from error
+        case "secretsmanager":
+            text = _of_aws(name, reference.key)
+    if not text:
+        raise ValueError(f"refers to {name}, which is empty")
+    return text
+
+
+def _of_aws(name: str, key: str | None) -> str:
+    import boto3  # noqa: PLC0415  # slow
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # slow
+
+    try:
+        client = boto3.session.Session().client("secretsmanager")
+        text = str(client.get_secret_value(SecretId=name).get("SecretString", "")).strip()
+        client.close()
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        raise ValueError(
+            f"refers to the secret {name}: AWS Secrets Manager answered {code}; the AWS identity "
+            "in use needs secretsmanager:GetSecretValue of it"
+        ) from error
+    except BotoCoreError as error:
+        raise ValueError(
+            f"refers to the secret {name}: AWS Secrets Manager: {error}; check AWS's variables "
+            "and region"
+        ) from error
+    if key is None:
+        return text
+    try:
+        return str(json.loads(text)[key])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"refers to {key} of the secret {name}, which has no such field") from None
+
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""The part of a file mode that is not the owner's."""
+
+
+def private_directory(path: Path) -> Path:
+    """Create a directory with mode 0700; an existing one is unchanged."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+    return path
+
+
+def owner_only(path: str, flags: int) -> int:
+    """An ``opener`` for ``open``: a file that it creates has mode 0600."""
+    return os.open(path, flags, 0o600)
+
+
+def write_private(path: Path, text: str, owner: int | None = None) -> None:
+    """Write a file with mode 0600, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with open(draft, "x", opener=owner_only) as file:
+        file.write(text)
+    if owner is not None:
+        os.chown(draft, owner, owner)
+    draft.replace(path)
+
+
+SIGNING_KEY, TRUSTED_KEYS = "signing.key", "trusted.keys"
+"""The names of the two files of a pair."""
+
+
+def signing_key(settings: Settings) -> SigningKey | None:
+    """The signing key; raises BadSettings if its file cannot be used."""
+    given = settings.signing_key
+    if not isinstance(given, Path):
+        return given
+    try:
+        if given.stat().st_mode & 0o077:
+            raise BadSettings(
+                [f"{given} (MEDIATOOL_SIGNING_KEY) can be read by others; `chmod 600 {given}`"]
+            )
+        return SigningKey.parse(given.read_text())
+    except OSError as error:
+        raise BadSettings([f"MEDIATOOL_SIGNING_KEY names {given}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise BadSettings([f"{given} (MEDIATOOL_SIGNING_KEY) {error}"]) from error
+
+
+def signature_policy(
+    settings: Settings, *, allow_unsigned: bool, is_maker: bool
+) -> SignaturePolicy:
+    """The trusted keys; raises BadSettings if their file cannot be used."""
+    return SignaturePolicy(_trusted(settings.trusted_keys), allow_unsigned, is_maker)
+
+
+def _trusted(given: tuple[TrustedKey, ...] | Path | None) -> tuple[TrustedKey, ...]:
+    if not isinstance(given, Path):
+        return given or ()
+    try:
+        return trusted_keys(given.read_text())
+    except OSError as error:
+        raise BadSettings([f"MEDIATOOL_TRUSTED_KEYS names {given}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise BadSettings([f"{given} (MEDIATOOL_TRUSTED_KEYS) {error}"]) from error
+
+
+def write_pair(folder: Path, key: SigningKey) -> PublicKey:
+    """Write ``signing.key``, readable only by its owner, and ``trusted.keys``; raises Refused.
+
+    An existing secret key is never replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = folder / SIGNING_KEY
+    try:
+        with open(secret, "x", opener=owner_only) as file:
+            file.write(key.reveal() + "\n")
+    except FileExistsError as error:
+        raise Refused(f"{secret} already exists; move it, or name another folder") from error
+    (folder / TRUSTED_KEYS).write_text(f"{key.public}\n")
+    return key.public
+
+
+_NAME = "masking.key"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """A key in a file that only its owner can read; ``is_new`` if this call generated it."""
+
+    key: MaskingKey
+    path: Path
+    is_new: bool
+
+
+def kept_key(home: Path) -> KeptKey:
+    """The key in ``home``; generated by the first call, and never changed.
+
+    Concurrent calls return the same key. Raises BadSettings if the file contains something else, or
+    others can read it.
+    """
+    path = home / _NAME
+    if path.exists():
+        return KeptKey(_read(path), path, is_new=False)
+    private_directory(home)
+    handle, draft = tempfile.mkstemp(dir=home, prefix=f".{_NAME}.")  # with mode 0600
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(handle)
+        os.link(draft, path)
+    except FileExistsError:
+        return KeptKey(_read(path), path, is_new=False)
+    finally:
+        Path(draft).unlink()
+    return KeptKey(_read(path), path, is_new=True)
+
+
+def _read(path: Path) -> MaskingKey:
+    if path.stat().st_mode & 0o077:
+        raise BadSettings([f"{path} can be read by others; `chmod 600 {path}`, or make a new key"])
+    try:
+        return MaskingKey.parse(path.read_text())
+    except ValueError as error:
+        raise BadSettings([f"the key in {path} {error}; or set MEDIATOOL_MASKING_KEY"]) from error

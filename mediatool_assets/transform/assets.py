@@ -5,38 +5,36 @@ from typing import Any
 
 import dagster as dg
 
+from mediatool_assets import orchestration as pools
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.defs import pools
-from mediatool_assets.defs.collection_columns import columns, lineage, resolved
-from mediatool_assets.defs.dead_runs import record_process
-from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
+from mediatool_assets.core.errors import BadModel
+from mediatool_assets.core.model import Collection, Model
+from mediatool_assets.core.shapes import DocumentCollection, digest, exclusion_mistakes
+from mediatool_assets.core.version import Version
+from mediatool_assets.orchestration import (
     ARCHIVES_IO,
     CODE_VERSION,
     COLLECTIONS_IO,
+    DAYS,
     RAW_ARCHIVE,
     TOGETHER,
     TRANSFORMED_ARCHIVE,
+    columns,
     key,
     layer_spec,
+    lineage,
     log_warnings,
     require_named,
+    resolved,
     warnings_of,
 )
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.progress import LoggedProgress
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.stored import stored_archive, stored_member
-from mediatool_assets.domain.errors import BadModel
-from mediatool_assets.domain.model import Collection, Model
-from mediatool_assets.domain.model_checks import exclusion_mistakes
-from mediatool_assets.domain.model_digest import digest
-from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.handles import ArchiveHandle
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.orchestration.io_managers import stored_archive, stored_member
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import LoggedProgress, record_process, retried
+from mediatool_assets.query.handles import ArchiveHandle
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
 
 
 def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[str, ...]]:
@@ -81,7 +79,7 @@ def transformed_layer(
             with servers.workspace(LoggedProgress(context)) as workspace:
                 archived = transform(objects, workspace, version, model)
             log_warnings(context, archived.manifest.warnings)
-            archive = archives.reader(objects, "transformed", version)
+            archive = catalog.reader(objects, "transformed", version)
             documents = resolved(model, raw_archive.archive)
             results = list(_results(archive, archived, documents, collections))
         yield from results

@@ -4,15 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, megabytes, note, print_json
-from mediatool_assets.cli.print_table import print_table
-from mediatool_assets.cli.progress import working
-from mediatool_assets.cli.stores import stores
-from mediatool_assets.cli.versions import VersionArgument, named
+from mediatool_assets.cli import Json, echo, megabytes, note, print_json, print_table, working
+from mediatool_assets.cli.launch import stores
 from mediatool_assets.stores.environment import settings
+from mediatool_assets.versions.command import VersionArgument, named
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.verdict import Verdict
+    from mediatool_assets.core.authenticity import Verdict
 
 _EXIT_CODES = {"passed": 0, "failed": 1, "not checked": 1, "unknown": 4}
 
@@ -47,11 +45,11 @@ def verify(
         mediatool verify 20250621-143000 --sample 5 --json
     """
     wanted = named(version)
-    from mediatool_assets.domain.chain import Checkpoint
-    from mediatool_assets.flows.verify import verify as read_again
-    from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
-    from mediatool_assets.flows.workers.workspace import workspace
+    from mediatool_assets.core.authenticity import Checkpoint
     from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.verify.flow import verify as read_again
+    from mediatool_assets.versions.records import standing_verdict, store_verdict
+    from mediatool_assets.work.scratch import workspace
 
     own = settings()
     objects = S3Objects.of(own)

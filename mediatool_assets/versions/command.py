@@ -1,14 +1,16 @@
-"""``versions``, ``latest``, ``show`` and ``fetch``: the versions in the bucket."""
+"""``versions``, ``latest``, ``show`` and ``fetch``: the versions in the bucket.
+
+``annotate``, ``keep``, ``unkeep``, ``promote``, ``rollback``: marks of versions.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli import completion
-from mediatool_assets.cli.output import (
+from mediatool_assets.cli import (
     AllowUnsigned,
     Folder,
     Json,
@@ -17,22 +19,21 @@ from mediatool_assets.cli.output import (
     note,
     print_facts,
     print_json,
+    print_table,
+    working,
 )
-from mediatool_assets.cli.print_table import print_table
-from mediatool_assets.cli.progress import working
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.environment import settings
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.version import Version
+from mediatool_assets.stores.environment import account, settings
+from mediatool_assets.versions import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mediatool_assets.domain.metadata import Export, Metadata
-    from mediatool_assets.domain.registry import RegistryEntry
-    from mediatool_assets.domain.restore_record import RestoreRecord
-    from mediatool_assets.domain.verdict import Verdict
-    from mediatool_assets.flows.versions.listing import Listed
+    from mediatool_assets.core.authenticity import Verdict
+    from mediatool_assets.core.metadata import Export, Marks, Metadata, RegistryEntry, RestoreRecord
     from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.versions.flow import Listed
 
 _OBJECTS = 3  # objects named in a line; --json lists all
 _NEWEST = 30  # versions shown by default: each takes three requests
@@ -42,14 +43,14 @@ VersionArgument = Annotated[
     typer.Argument(
         metavar="VERSION",
         help="A version, a day (its newest version), `latest` or `latest~N`.",
-        autocompletion=completion.versions,
+        autocompletion=arguments.versions,
     ),
 ]
 
 
 def named(version: str) -> Version:
     """The version that an argument names; only ``latest`` and days need the bucket."""
-    from mediatool_assets.flows.versions.names import named_version, written_version
+    from mediatool_assets.versions.catalog import named_version, written_version
 
     return written_version(version) or named_version(_objects(), version)
 
@@ -89,11 +90,11 @@ def versions(
         mediatool versions --json
     """
     begin, end = _days(first, last)
-    from mediatool_assets.flows.versions import catalog
+    from mediatool_assets.versions import catalog
 
     objects = _objects()
     if rebuild:
-        from mediatool_assets.flows.versions.registry import register, write_local_registry
+        from mediatool_assets.versions.records import register, write_local_registry
 
         register(objects, anew=True)
         write_local_registry(objects, settings().local_registry)
@@ -104,7 +105,7 @@ def versions(
         and (end is None or Version.parse(entry.version).day <= end)
         and purpose in (None, entry.purpose)
     ]
-    from mediatool_assets.flows.versions.listing import listed
+    from mediatool_assets.versions.flow import listed
 
     shown = found if json and limit is None else found[-(limit or _NEWEST) :]
     with working("reading the metadata and verdict of each version"):
@@ -129,12 +130,12 @@ def latest(json: Json = False) -> None:
         echo $(mediatool latest)
         mediatool latest --json
     """
-    from mediatool_assets.flows.versions import catalog, marks
+    from mediatool_assets.versions import catalog
 
     objects = _objects()
     metadata = catalog.latest(objects)
     if json:
-        found = marks.known(objects)
+        found = catalog.known_marks(objects)
         print_json(
             {
                 "version": metadata.timestamp,
@@ -161,17 +162,16 @@ def show(version: VersionArgument, json: Json = False) -> None:
         mediatool show latest --json
     """
     wanted = named(version)
-    from mediatool_assets.domain.registry import RegistryEntry
-    from mediatool_assets.flows.reports.storage import reports_of
-    from mediatool_assets.flows.restore.records import newest_restore_record
-    from mediatool_assets.flows.versions import catalog, marks
-    from mediatool_assets.flows.versions.verdicts import standing_verdict
+    from mediatool_assets.core.metadata import RegistryEntry
+    from mediatool_assets.pages import reports_of
+    from mediatool_assets.versions import catalog
+    from mediatool_assets.versions.records import newest_restore_record, standing_verdict
 
     objects = _objects()
     metadata = catalog.read(objects, wanted)
     with ThreadPoolExecutor(4, thread_name_prefix="show") as threads:
         reports = threads.submit(lambda: dict(reports_of(objects, wanted)))
-        marked = threads.submit(marks.known, objects)
+        marked = threads.submit(catalog.known_marks, objects)
         verdicts = threads.submit(standing_verdict, objects, wanted)
         restores = threads.submit(newest_restore_record, objects, wanted)
     written: dict[str, str] = {str(name): uri for name, uri in reports.result().items()}
@@ -204,7 +204,7 @@ def fetch(
         typer.Option(
             metavar="NAME",
             help="Only this table or collection; no other is read.",
-            autocompletion=completion.members,
+            autocompletion=arguments.members,
         ),
     ] = None,
     output: Folder = Path(),
@@ -223,8 +223,8 @@ def fetch(
         mediatool fetch latest --table orders
     """
     wanted = named(version)
-    from mediatool_assets.flows.versions.fetch import fetch as download
-    from mediatool_assets.flows.versions.fetch import fetch_member
+    from mediatool_assets.versions.flow import fetch as download
+    from mediatool_assets.versions.flow import fetch_member
 
     objects = _objects(allow_unsigned=allow_unsigned)
     with working(f"fetching {table or f'the {kind} archive'} of {wanted}") as progress:
@@ -380,3 +380,128 @@ def _print_version(
         )
     for warning in metadata.warnings:
         echo(f"warning: {warning}")
+
+
+def annotate(
+    version: VersionArgument,
+    notes: Annotated[str, typer.Option(help="The new notes; empty to remove them.")],
+    json: Json = False,
+) -> None:
+    """Replace the notes of a version.
+
+    The metadata file does not change; `versions` and `show` print the new notes.
+
+    Examples:
+
+        mediatool annotate 20250621-143000 --notes "before the migration"
+    """
+    wanted = named(version)
+    from mediatool_assets.versions import flow as marking
+
+    objects, local = _bucket()
+    marks = marking.annotate(objects, wanted, notes, local)
+    _tell(wanted, marks, json, f"the notes of {wanted} are replaced")
+
+
+def keep(version: VersionArgument, json: Json = False) -> None:
+    """Pin a version: neither `prune` nor the bucket's rule for test exports deletes it.
+
+    The other rules of the bucket still apply: its raw archive moves to colder storage, and is
+    deleted after two years.
+
+    Examples:
+
+        mediatool keep 20250621-143000
+        mediatool keep latest
+    """
+    wanted = named(version)
+    from mediatool_assets.versions import flow as marking
+
+    objects, local = _bucket()
+    marks = marking.keep(objects, wanted, local, at=datetime.now(UTC), who=account())
+    _tell(wanted, marks, json, f"{wanted} is pinned")
+
+
+def unkeep(version: VersionArgument, json: Json = False) -> None:
+    """Remove a version's pin; the next `prune` treats it as any other version.
+
+    Examples:
+
+        mediatool unkeep 20250621-143000
+    """
+    wanted = named(version)
+    from mediatool_assets.versions import flow as marking
+
+    objects, local = _bucket()
+    marks = marking.unkeep(objects, wanted, local)
+    _tell(wanted, marks, json, f"{wanted} is not pinned")
+
+
+def promote(version: VersionArgument, json: Json = False) -> None:
+    """Name the version that applications should use: they look it up in mongodb-versions.json.
+
+    Its MongoDB database must exist and be complete. `prune` keeps it and the one before it.
+
+    Examples:
+
+        mediatool promote latest
+        mediatool promote 20250621-143000 --json
+    """
+    wanted = named(version)
+    from mediatool_assets.stores.mongodb import MongoDocuments
+    from mediatool_assets.versions import flow as marking
+
+    own = settings("mongodb_url")
+    objects, local = _bucket()
+    marks = marking.promote(
+        objects, MongoDocuments.of(own), wanted, local, at=datetime.now(UTC), who=account()
+    )
+    _tell(wanted, marks, json, f"promoted: mediatool_{wanted} is the version for applications now")
+
+
+def rollback(json: Json = False) -> None:
+    """Return to the version that was promoted before; again, to the one before that.
+
+    Its MongoDB database must exist and be complete.
+
+    Examples:
+
+        mediatool rollback
+        mediatool rollback --json
+    """
+    from mediatool_assets.stores.mongodb import MongoDocuments
+    from mediatool_assets.versions import flow as marking
+
+    own = settings("mongodb_url")
+    objects, local = _bucket()
+    marks = marking.rollback(objects, MongoDocuments.of(own), local, at=datetime.now(UTC))
+    promoted = Version.parse(marks.promoted or "")
+    _tell(
+        promoted,
+        marks,
+        json,
+        f"promoted again: mediatool_{promoted} is the version for applications now",
+    )
+
+
+def _bucket() -> "tuple[S3Objects, Path]":
+    """The bucket, and the path of the local copy of its registry."""
+    from mediatool_assets.stores.s3 import S3Objects
+
+    own = settings()
+    return S3Objects.of(own, allow_unsigned=True), own.local_registry
+
+
+def _tell(version: Version, marks: "Marks", json: bool, done: str) -> None:
+    if json:
+        print_json(
+            {
+                "version": str(version),
+                "notes": marks.notes.get(str(version)),
+                "pinned": str(version) in marks.pinned,
+                "promoted": marks.promoted,
+                "rollback_goes_to": marks.fallback,
+            }
+        )
+    else:
+        echo(done)

@@ -1,34 +1,68 @@
-"""The chain of versions in the bucket: appended to by many writers, and verified."""
+"""The chain of versions in the bucket: appended to by many writers, and verified.
 
+Fetch: downloads an archive or a file of it, which appears only after verification.
+
+A list of versions: the registry's entries with rows, sizes and verdicts.
+
+Commands on marks: notes, pins and promotions, which also update the registry.
+"""
+
+import hashlib
+import logging
+import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import msgspec
 
-from mediatool_assets.domain.authenticity import authenticity, signature_problem
-from mediatool_assets.domain.chain import (
+from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile, stream
+from mediatool_assets.core.authenticity import (
     BEGINNING,
     ChainStatement,
     Checkpoint,
+    authenticity,
     content_digest,
     decode_statement,
     encode_statement,
     entry_key,
     number_of,
     of_version,
+    signature_problem,
 )
-from mediatool_assets.domain.errors import DamagedInput, NotAuthentic, NotFound
-from mediatool_assets.domain.keys import CHAIN_PREFIX, metadata_key
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.signing import Signed, SigningKey
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.conflicts import retried_on_conflict
+from mediatool_assets.core.errors import (
+    BadArchive,
+    DamagedInput,
+    NotAuthentic,
+    NotFound,
+    Refused,
+    UnknownName,
+)
+from mediatool_assets.core.metadata import Export, Marks, Metadata, RegistryEntry
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.signing import Signed, SigningKey
+from mediatool_assets.core.texts import suggestion
+from mediatool_assets.core.version import (
+    CHAIN_PREFIX,
+    Version,
+    archive_key,
+    checked_notes,
+    metadata_key,
+)
+from mediatool_assets.stores.ports import DocumentStore, ObjectStore, Progress, silent
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import retried_on_conflict
+from mediatool_assets.versions.records import (
+    register,
+    standing_of,
+    verdict_keys,
+    write_local_registry,
+)
 
 _THREADS = 16  # parallel requests: 2,000 of 50 ms take 6 s
 _SKEW = timedelta(days=1)  # S3 refuses requests of a clock that is 15 minutes off
@@ -266,3 +300,277 @@ def _numbers(objects: ObjectStore, since: datetime | None = None) -> list[int]:
     listed = objects.list(CHAIN_PREFIX)
     found = (number_of(o.key) for o in listed if since is None or o.modified >= since)
     return [number for number in found if number is not None]
+
+
+def fetch(
+    objects: ObjectStore,
+    version: Version,
+    kind: VersionArchive,
+    output: Path,
+    *,
+    progress: Progress = silent,
+) -> Path:
+    """Download an archive of a complete version into the directory ``output``, created if absent.
+
+    Its SHA-256 is compared with the metadata, and each member's SHA-256, rows and fingerprint with
+    the manifest; only then does the file get its name. An existing file with the same content is
+    kept and returned. ``progress`` receives bytes. Raises NotFound (no such complete version),
+    Refused (another file has the name), BadArchive, Unreachable.
+    """
+    expected = _export(catalog.read(objects, version), kind).sha256
+    key = archive_key(kind, version, objects.database_names)
+    path = output / Path(key).name
+    if path.exists():
+        return _same(path, expected)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".mediatool-") as scratch:
+        fetched = Path(scratch) / path.name
+        _download(objects.open(key), fetched, expected, progress)
+        reader = ArchiveReader(LocalFile(fetched))
+        catalog.require_identity(reader, kind, version)
+        catalog.authenticate(objects, key, kind, version, reader)
+        reader.check_tar()
+        for member in reader.manifest.members:
+            reader.verify(member)
+        fetched.rename(path)
+    return path
+
+
+def fetch_member(  # noqa: PLR0913  # as fetch, and a name
+    objects: ObjectStore,
+    version: Version,
+    kind: VersionArchive,
+    name: str,
+    output: Path,
+    *,
+    progress: Progress = silent,
+) -> Path:
+    """Download one table or collection of a complete version, to the path that tar would use.
+
+    Reads only its blocks. Each block is compared with its digest, and the whole with the manifest's
+    fingerprint. Raises UnknownName, Refused (a file has the name), NotFound, BadArchive,
+    Unreachable.
+    """
+    _export(catalog.read(objects, version), kind)
+    archive = catalog.reader(objects, kind, version)
+    known = archive.manifest.tables() | archive.manifest.collections()
+    if name not in known:
+        raise UnknownName(f"{archive.source.name} has no {name}; {suggestion(name, known)}")
+    member = known[name]
+    path = output / str(version) / member.name
+    if path.exists():
+        raise Refused(f"{path} exists already; move it, or fetch to another folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mediatool-") as scratch:
+        fetched, done = Path(scratch, "member"), 0
+        with fetched.open("wb") as file:
+            for content in archive.contents(member):
+                file.write(content)
+                done += len(content)
+                progress("fetch", done, member.bytes, "bytes")
+        fetched.rename(path)
+    return path
+
+
+def _export(metadata: Metadata, kind: VersionArchive) -> Export:
+    """What the metadata says of an archive; raises NotFound if the version was made without it."""
+    found = metadata.exports.by_archive.get(kind)
+    if found is None:
+        raise NotFound(
+            f"{metadata.timestamp} has no {kind}: it was made without MongoDB; "
+            "its transformed archive has the same documents"
+        )
+    return found
+
+
+def _same(path: Path, expected: str) -> Path:
+    """The existing file, if it has the SHA-256; raises Refused."""
+    if not path.is_file() or _sha256_of_file(path) != expected:
+        raise Refused(
+            f"{path} exists already with other content; move it, or fetch to another folder"
+        )
+    return path
+
+
+def _sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(source: Bytes, path: Path, expected: str, progress: Progress) -> None:
+    """Stream ``source`` to ``path``; raises BadArchive unless it has the SHA-256."""
+    digest, done = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for data in stream(source):
+            file.write(data)
+            digest.update(data)
+            done += len(data)
+            progress("fetch", done, source.size, "bytes")
+    if digest.hexdigest() != expected:
+        raise BadArchive(source.name, "does not have the SHA-256 that its metadata gives")
+
+
+_LOG = logging.getLogger(__name__)
+
+_AT_ONCE = 16  # parallel requests: two per version, of about 50 ms each
+
+
+class Listed(RegistryEntry, frozen=True, omit_defaults=False):
+    """An entry, with the rows of its raw archive and the bytes of its archives.
+
+    They are None if the metadata file cannot be read. ``verdict`` is the standing one and
+    ``verified`` its time, both None if there is none. ``sample`` is the percentage of the version
+    that was read, None if everything was.
+    """
+
+    rows: int | None = None
+    size_bytes: int | None = None
+    verdict: str | None = None
+    verified: str | None = None
+    sample: float | None = None
+
+
+def listed(objects: ObjectStore, entries: Sequence[RegistryEntry]) -> list[Listed]:
+    """Complete these entries, in their order: two small requests each, in parallel."""
+    judged = verdict_keys(objects, [Version.parse(entry.version) for entry in entries])
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="listing") as threads:
+        return list(threads.map(partial(_listed, objects, judged), entries))
+
+
+def _listed(
+    objects: ObjectStore, judged: Mapping[Version, Sequence[str]], entry: RegistryEntry
+) -> Listed:
+    version = Version.parse(entry.version)
+    rows = size = None
+    try:
+        exports = catalog.read(objects, version).exports
+        rows, size = exports.raw.record_count, exports.size_bytes
+    except NotFound:
+        pass  # it was deleted meanwhile
+    except DamagedInput as error:
+        _LOG.warning("%s", error)  # listed as unknown: a list has to name every version
+    verdict = standing_of(objects, judged.get(version, ()))
+    return Listed(
+        **msgspec.structs.asdict(entry),
+        rows=rows,
+        size_bytes=size,
+        verdict=verdict.outcome if verdict else None,
+        verified=verdict.at if verdict else None,
+        sample=verdict.sample if verdict else None,
+    )
+
+
+def annotate(objects: ObjectStore, version: Version, notes: str, local: Path) -> Marks:
+    """Replace the notes of a complete version; raises NotFound, and Misuse if they are too long."""
+    checked_notes(notes)
+    catalog.read(objects, version)
+    return _change(objects, lambda found: found.annotated(version, notes), local)
+
+
+def keep(objects: ObjectStore, version: Version, local: Path, *, at: datetime, who: str) -> Marks:
+    """Pin a complete version, so that neither ``prune`` nor the bucket's rule for tests deletes it.
+
+    Raises NotFound if it does not exist, or if a concurrent ``prune`` deleted it without seeing the
+    pin.
+    """
+    catalog.read(objects, version)
+    pinned = _change(objects, lambda found: found.keeping(version, at, who), local, version)
+    try:
+        catalog.read(objects, version)
+    except NotFound:
+        _change(objects, lambda found: found.letting_go(version), local)
+        raise
+    return pinned
+
+
+def unkeep(objects: ObjectStore, version: Version, local: Path) -> Marks:
+    """Remove a version's pin, even if the version itself is gone; raises NotFound."""
+    if str(version) not in catalog.read_marks(objects).pinned:
+        catalog.read(objects, version)
+    return _change(objects, lambda found: found.letting_go(version), local, version)
+
+
+def promote(  # noqa: PLR0913  # two stores, the local copy, and the evidence
+    objects: ObjectStore,
+    documents: DocumentStore,
+    version: Version,
+    local: Path,
+    *,
+    at: datetime,
+    who: str,
+) -> Marks:
+    """Name the version that applications should use; its database must exist and be complete.
+
+    Raises NotFound otherwise, or if a concurrent ``prune`` deleted it without seeing the promotion.
+    """
+    _require(objects, documents, version)
+    promoted = _change(objects, lambda found: found.promoting(version, at, who), local, version)
+    try:
+        _require(objects, documents, version)
+    except NotFound:
+        _change(objects, lambda found: found.withdrawing(version, at, at), local)
+        raise
+    return promoted
+
+
+def rollback(objects: ObjectStore, documents: DocumentStore, local: Path, *, at: datetime) -> Marks:
+    """Return to the previously promoted version; raises Refused if there was none."""
+
+    def edit(found: Marks) -> Marks:
+        edited = found.rolled_back(at)
+        version = Version.parse(edited.promoted or "")
+        catalog.read(objects, version)
+        _require_database(documents, version)
+        return edited
+
+    return _change(objects, edit, local)
+
+
+def _change(
+    objects: ObjectStore,
+    edit: Callable[[Marks], Marks],
+    local: Path,
+    version: Version | None = None,
+) -> Marks:
+    """Change the marks, and the tags and the registry that follow from them.
+
+    A test version that a mark will protect loses its deletion tag first: wherever this is
+    interrupted, no protected version is deleted. The marks are next, since they are authoritative.
+    """
+    before = catalog.read_marks(objects)
+    for name in edit(before).protected - before.protected:
+        _tag(objects, Version.parse(name), catalog.remove_tags)
+    after = catalog.change(objects, edit)
+    named = set() if version is None else {str(version)}
+    for name in named | (before.protected ^ after.protected):
+        _tag(objects, Version.parse(name), catalog.update_tags)
+    register(objects)
+    write_local_registry(objects, local)
+    return after
+
+
+def _tag(
+    objects: ObjectStore, version: Version, change: Callable[[ObjectStore, Metadata], None]
+) -> None:
+    """Change the tags of a version, if it is there; one whose metadata is damaged stays tagged."""
+    if version in set(catalog.versions(objects, version.day, version.day)):
+        try:
+            with suppress(NotFound):  # deleted meanwhile
+                change(objects, catalog.read(objects, version))
+        except DamagedInput as error:
+            _LOG.warning("%s", error)
+
+
+def _require(objects: ObjectStore, documents: DocumentStore, version: Version) -> None:
+    """Require a complete version with a complete database."""
+    catalog.read(objects, version)
+    _require_database(documents, version)
+
+
+def _require_database(documents: DocumentStore, version: Version) -> None:
+    database = documents.database_names.in_mongodb(version)
+    if documents.marker(database) is None:
+        raise NotFound(
+            f"the database {database} does not exist or is not complete; make it with "
+            f"`mediatool restore {version} --to mongodb`"
+        )

@@ -1,26 +1,89 @@
-"""Stores the results of workers until they become part of an archive."""
+"""Stores the results of workers until they become part of an archive.
+
+A temporary folder that is removed however the process ends.
+
+The context of a flow besides its stores: workers, a temporary folder, progress, clock.
+
+DuckDB with a memory limit, and the quoting of names and texts in its SQL.
+"""
 
 import logging
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import duckdb
+
 from mediatool_assets.archive.reader import Bytes, LocalFile
-from mediatool_assets.archive.spool import Spooled, spool_documents, spool_rows
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.keys import STAGING_PREFIX
-from mediatool_assets.flows.ports import ArchiveStore, Staging
-from mediatool_assets.flows.workers.cluster import RemoteExecutor
-from mediatool_assets.flows.workers.scratch import scratch_folder
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.archive.writer import Spooled, spool_documents, spool_rows
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import STAGING_PREFIX
+from mediatool_assets.stores.ports import ArchiveStore, Progress, Staging, silent
+from mediatool_assets.work import RemoteExecutor, worker_pool
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+_GUARD = 'trap "" HUP INT TERM; read -r _; rm -rf -- "$1"'
+"""A shell that removes the folder when the last process with its pipe open has ended."""
+
+
+@contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A new folder in ``parent``, by default in ``TMPDIR``.
+
+    A guard process removes it, also after SIGKILL.
+    """
+    with tempfile.TemporaryDirectory(prefix="mediatool-", dir=parent) as name:
+        folder = Path(name).absolute()
+        guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "sh", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield folder
+        finally:
+            guard.communicate()
+
+
+def now() -> datetime:
+    """The current time in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Worker processes, and a folder on local disk; a flow removes its files from it.
+
+    Flows report to ``progress``, and get the time from ``clock``.
+    """
+
+    executor: Executor
+    scratch: Path
+    progress: Progress = silent
+    clock: Callable[[], datetime] = now
+
+
+@contextmanager
+def workspace(settings: Settings, progress: Progress = silent) -> Iterator[Workspace]:
+    """The workers and a scratch folder from the settings; both are released with the context."""
+    with (
+        worker_pool(settings.workers, settings.cluster) as executor,
+        scratch_folder(settings.scratch) as scratch,
+    ):
+        yield Workspace(executor, scratch, progress)
+
 
 _AHEAD = 16
 """How many shares local workers may be ahead of the writer: enough to keep any number of workers of
@@ -152,7 +215,7 @@ class StagedSpooling:
 
     def reach(self, connection: "DuckDBPyConnection") -> None:
         """Register the file system that reads objects by range."""
-        from mediatool_assets.flows.workers.staged_files import StagedFiles  # noqa: PLC0415  # Dask brings fsspec
+        from mediatool_assets.work.staged_files import StagedFiles  # noqa: PLC0415  # Dask brings fsspec
 
         connection.register_filesystem(StagedFiles(self.objects))
 
@@ -196,3 +259,52 @@ def spooling(objects: ArchiveStore, workspace: Workspace, what: str) -> Iterator
             logging.getLogger(__name__).warning(
                 "%s remains until the bucket's lifecycle rule deletes it: %s", staged.prefix, error
             )
+
+
+MEMORY = "256MB"
+"""DuckDB's memory limit in the coordinator; data beyond it is spilled into scratch."""
+
+DUCKDB_ERRORS = (duckdb.Error, UnicodeDecodeError)
+"""Errors of a rejected query. DuckDB may truncate a message within a UTF-8 character."""
+
+
+@contextmanager
+def duckdb_session(
+    scratch: Path, memory: str = MEMORY, threads: int = 2
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a separate database that spills into ``scratch``, until the context ends."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory,
+        "threads": threads,
+        "temp_directory": str(scratch / "spill"),
+        "preserve_insertion_order": False,
+    }
+    with interruptible(), duckdb.connect(config=config) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt if Ctrl-C ended a query: DuckDB raises RuntimeError then."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def cased(name: str) -> str:
+    """A unique name for names that differ only by case, which DuckDB does not distinguish."""
+    return "".join(f"^{c}" if c == "^" or c.lower() != c else c for c in name)
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -6,7 +6,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from mediatool_assets.flows.ports import ArchiveStore
+from mediatool_assets.stores.ports import ArchiveStore
 
 SCHEME = "staged"
 _FETCHED = 1 << 18  # minimum bytes, so that consecutive small reads are one request

@@ -14,14 +14,13 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from mediatool_assets.domain.errors import Unreachable
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import LoadOptions, load
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.errors import Unreachable
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.load.flow import LoadOptions, dump, load
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.access_documents import ACCESS, mongodb_role
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.documents import ROOT, blocks

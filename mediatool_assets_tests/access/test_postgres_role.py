@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from mediatool_assets.domain.errors import BadSource
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import BadSource
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.access_documents import postgres_role
 from mediatool_assets_tests.twins import DirectoryObjects
 

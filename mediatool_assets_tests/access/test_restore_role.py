@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.ddl.script import Statement
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import PostgresTarget
-from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+from mediatool_assets.core.ddl import Statement
+from mediatool_assets.core.metadata import Marker
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.stores.retention import PostgresDatabases
 from mediatool_assets_tests.access_documents import restore_role
 from mediatool_assets_tests.canaries import attacks, canaries
 

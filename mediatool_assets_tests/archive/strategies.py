@@ -8,11 +8,10 @@ from tempfile import TemporaryDirectory
 import orjson
 from hypothesis import strategies as st
 
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.version import Version
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.version import Version
 
 VERSION = Version.parse("20250621-143000")
 

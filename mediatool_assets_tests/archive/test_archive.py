@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediatool_assets.archive.gzip_members import FOOTER_BYTES, compress, footer
+from mediatool_assets.archive import FOOTER_BYTES, compress, footer
 from mediatool_assets.archive.reader import (
     ArchiveReader,
     LocalFile,
@@ -22,12 +22,10 @@ from mediatool_assets.archive.reader import (
     split_documents,
     split_lines,
 )
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import manifest as manifests
-from mediatool_assets.domain.errors import BadArchive, NotFound
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block, Exclusion, Manifest, digest_of
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core import manifest as manifests
+from mediatool_assets.core.errors import BadArchive, NotFound
+from mediatool_assets.core.manifest import Block, Exclusion, Fingerprint, Manifest, digest_of
 from mediatool_assets_tests import hostile
 from mediatool_assets_tests.archive.strategies import TABLES, VERSION, MemoryBytes, archive
 

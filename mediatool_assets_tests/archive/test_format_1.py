@@ -13,25 +13,23 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.manifest import Manifest, Member
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare.versions import compare
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions.fetch import fetch
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.compare.flow import compare
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.core.manifest import Manifest, Member
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.load.flow import load
+from mediatool_assets.restore.flow import restore_postgres
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.versions.flow import fetch
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.archive.grouping import block_shares, grouped
-from mediatool_assets.domain.manifest import Block
+from mediatool_assets.archive.reader import block_shares, grouped
+from mediatool_assets.core.manifest import Block
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(1, 100))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.archive.gzip_members import (
+from mediatool_assets.archive import (
     FOOTER_BYTES,
     compress,
     decompress,
@@ -17,7 +17,7 @@ from mediatool_assets.archive.gzip_members import (
     footer,
     parse_footer,
 )
-from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.core.errors import BadArchive
 
 OFFSETS = st.integers(0, 2**64 - 1)
 

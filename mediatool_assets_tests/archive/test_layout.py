@@ -7,11 +7,17 @@ from itertools import pairwise
 
 import pytest
 
-from mediatool_assets.archive.gzip_members import FOOTER_BYTES, compress
-from mediatool_assets.archive.layout import LocatedManifest, check_gaps, check_index, small_ranges
+from mediatool_assets.archive import (
+    FOOTER_BYTES,
+    LocatedManifest,
+    check_gaps,
+    check_index,
+    compress,
+    small_ranges,
+)
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.manifest import FORMAT, FORMAT_1, Block, Manifest, Member, digest_of
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.core.manifest import FORMAT, FORMAT_1, Block, Manifest, Member, digest_of
 from mediatool_assets_tests import hostile
 from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes, archive
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.archive import spool as spools
+from mediatool_assets.archive import writer
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.archive.spool import (
+from mediatool_assets.archive.writer import (
     BLOCK_BYTES,
     Spooled,
     SpooledBlock,
@@ -18,8 +18,8 @@ from mediatool_assets.archive.spool import (
     spool_documents,
     spool_rows,
 )
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.core.manifest import Fingerprint
 from mediatool_assets_tests.archive.strategies import MemoryBytes
 
 
@@ -51,8 +51,8 @@ def test_blocks_are_cut_by_rows(sizes: list[int], batch: int) -> None:
     """However rows arrive, the blocks are the same bytes; none but the last is below the bound."""
     rows = [bytes([65 + i % 26]) * size for i, size in enumerate(sizes)]
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spools, "BLOCK_BYTES", 100)
-        patch.setattr(spools, "_RUN_BYTES", 150)
+        patch.setattr(writer, "BLOCK_BYTES", 100)
+        patch.setattr(writer, "_RUN_BYTES", 150)
         one = spool_rows(Path(folder, "one"), [rows])
         batches = [rows[i : i + batch] for i in range(0, len(rows), batch)]
         other = spool_rows(Path(folder, "other"), batches)
@@ -80,7 +80,7 @@ def test_a_block_that_does_not_unpack_is_told(
     """Where no step reads the blocks before they are published; a sound block passes."""
     path = tmp_path / "spool"
     assert contents(spool_documents(path, [DOCUMENT], unpacked=True)) == [DOCUMENT]
-    monkeypatch.setattr(spools, "decompress", lambda *_: damaged)
+    monkeypatch.setattr(writer, "decompress", lambda *_: damaged)
     assert spool_documents(path, [DOCUMENT]).rows == spool_rows(path, [[DOCUMENT]]).rows == 1
     with pytest.raises(BadArchive, match="a block does not unpack to what was packed"):
         spool_documents(path, [DOCUMENT], unpacked=True)
@@ -97,7 +97,7 @@ def test_documents_in_any_batches_give_the_same_blocks(
     documents = [bson.encode({"": bytes(size)}) for size in sizes]
     joined = [b"".join(documents[i : i + batch]) for i in range(0, len(documents), batch)]
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spools, "BLOCK_BYTES", 100)
+        patch.setattr(writer, "BLOCK_BYTES", 100)
         patch.setenv("MEDIATOOL_NATIVE", native)
         one = spool_documents(Path(folder, "one"), documents)
         other = spool_documents(Path(folder, "other"), [*joined, b""])

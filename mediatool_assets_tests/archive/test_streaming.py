@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.archive import streaming
-from mediatool_assets.archive.streaming import HashedStream
-from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.archive import reader
+from mediatool_assets.archive.reader import HashedStream
+from mediatool_assets.core.errors import BadArchive
 
 CONTENT = bytes(range(200))
 CHUNK = 16
@@ -35,7 +35,7 @@ class Content:
 def small_chunks() -> Iterator[None]:
     """Chunks of a few bytes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "_RANGE_BYTES", CHUNK)
+        patch.setattr(reader, "_STREAMED_RANGE_BYTES", CHUNK)
         yield
 
 

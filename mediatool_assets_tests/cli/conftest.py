@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.cli import progress
-from mediatool_assets.cli.main import main
-from mediatool_assets.cli.session import SESSION
+from mediatool_assets import cli as progress
+from mediatool_assets.cli import SESSION
+from mediatool_assets.main import main
 
 
 @dataclass(frozen=True)

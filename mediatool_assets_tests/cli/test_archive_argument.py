@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.cli.archive_argument import is_file, is_uri, located, settings_for
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.versions.arguments import is_file, is_uri, located, settings_for
 from mediatool_assets_tests.cli.conftest import Run
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.seed.rds_export import export_as_rds
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.demo.demonstration import export_as_rds
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.defs.conftest import a_small_source
 

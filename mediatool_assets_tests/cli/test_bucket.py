@@ -9,9 +9,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.bucket import LIFECYCLE
+from mediatool_assets.core.bucket_policies import ASPECTS
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.moto_server import QUIET, moto_in_process
 

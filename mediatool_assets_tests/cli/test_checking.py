@@ -14,10 +14,9 @@ import pytest
 from psycopg import sql
 from pymongo import MongoClient
 
-from mediatool_assets.cli.main import main
-from mediatool_assets.domain.shipped_files import DAGSTER_YAML
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.texts import DAGSTER_YAML, Url
+from mediatool_assets.main import main
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import superuser
 from mediatool_assets_tests.moto_server import QUIET, moto_server

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.cli.test_versions import NEW, OLD, _complete

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.comparison import Comparison
+from mediatool_assets.core.version import metadata_key
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.compared import ONE, TWO, archive

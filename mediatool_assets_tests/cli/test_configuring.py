@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.settings import DECLARED
+from mediatool_assets.core.settings import DECLARED
 from mediatool_assets_tests.cli.conftest import Run
 
 

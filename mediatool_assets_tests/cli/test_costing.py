@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.flows.costs.inventory_files import (
+from mediatool_assets.bucket.flow import (
+    SHIPPED_PRICES,
     inventory_from_parquet,
     inventory_to_parquet,
 )
-from mediatool_assets.flows.costs.prices import SHIPPED_PRICES
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.made_up_year import year

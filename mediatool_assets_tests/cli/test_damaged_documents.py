@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.keys import (
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import (
     MARKS_KEY,
     REGISTRY_KEY,
+    Version,
     archive_key,
     metadata_key,
 )
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run

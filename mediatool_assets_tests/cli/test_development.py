@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.cli.development import WORKSPACE, keyed, linked
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.demo.demonstration import WORKSPACE, keyed, linked
 from mediatool_assets_tests.documents import ROOT
 
 URL = "http://127.0.0.1:3000"

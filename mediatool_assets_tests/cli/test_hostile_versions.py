@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Kind, archive_key, metadata_key
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.hostile import DEEP, DOCUMENTS, DRAFTS, SCHEMA_SQL, Draft, build, raw

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.integrity import Integrity
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.version import Version
+from mediatool_assets.integrity.plan import Integrity
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump

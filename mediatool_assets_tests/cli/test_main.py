@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.cli import versions
-from mediatool_assets.cli.main import COMMANDS, DEFECT, main
-from mediatool_assets.cli.session import SESSION
-from mediatool_assets.domain.errors import Unreachable
+from mediatool_assets.cli import SESSION
+from mediatool_assets.core.errors import Unreachable
+from mediatool_assets.main import COMMANDS, DEFECT, main
+from mediatool_assets.versions import command as versions
 from mediatool_assets_tests.cli.conftest import Run
 
 NAMES = tuple(command.__name__ for command in COMMANDS)
@@ -330,7 +330,7 @@ def test_looking_at_versions_loads_no_driver(unreachable: None) -> None:
     """What answers in less than a second imports neither databases nor parsers."""
     program = """
 import sys
-from mediatool_assets.cli.main import main
+from mediatool_assets.main import main
 for words in (["versions"], ["latest"], ["show", "20250621-143000"]):
     assert main(words) == 4, words
 print(*sys.modules)

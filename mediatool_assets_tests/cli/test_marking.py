@@ -8,13 +8,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain.keys import AS_DESCRIBED, MARKS_KEY, REGISTRY_KEY, metadata_key
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import marks
+from mediatool_assets.core.metadata import Purpose
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import (
+    AS_DESCRIBED,
+    MARKS_KEY,
+    REGISTRY_KEY,
+    Version,
+    metadata_key,
+)
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.documents import ROOT, blocks
@@ -35,7 +40,7 @@ def three(
     purposes: dict[str, Purpose] = {TEST: "testing", OLD: "daily_backup", NEW: "daily_backup"}
     for name, purpose in purposes.items():
         version = Version.parse(name)
-        for key in marks.keys_of(version, AS_DESCRIBED)[1:]:
+        for key in catalog.keys_of(version, AS_DESCRIBED)[1:]:
             objects.put(key, b"archive")
         metadata = msgspec.structs.replace(example(name), purpose=purpose)
         objects.put(metadata_key(version), metadata.to_json())

@@ -7,13 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.local_stack import Stack
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.strangers import COMPOSITE
 from mediatool_assets_tests.twins import DirectoryObjects

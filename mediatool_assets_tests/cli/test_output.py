@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from mediatool_assets.cli import versions
-from mediatool_assets.cli.print_table import print_table
-from mediatool_assets.flows.versions.listing import Listed
+from mediatool_assets.cli import print_table
+from mediatool_assets.versions import command as versions
+from mediatool_assets.versions.flow import Listed
 
 HEADINGS = ("VERSION", "DATABASE", "ROWS", "NOTES")
 LISTED = Listed(

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from mediatool_assets.cli import progress
-from mediatool_assets.cli.progress import Meter, working
-from mediatool_assets.cli.session import SESSION
+from mediatool_assets import cli as progress
+from mediatool_assets.cli import SESSION, Meter, working
 
 
 @dataclass

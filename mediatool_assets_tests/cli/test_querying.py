@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from mediatool_assets import OpenVersion, open_version
-from mediatool_assets.cli import querying
-from mediatool_assets.cli.querying import _named
-from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.errors import NotFound
+from mediatool_assets.query import command as querying
+from mediatool_assets.query.command import _named
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import complete

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import publish_metadata
 from mediatool_assets_tests.documents import ROOT, blocks

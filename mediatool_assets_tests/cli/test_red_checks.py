@@ -8,13 +8,13 @@ import dagster as dg
 import psycopg
 import pytest
 
-from mediatool_assets.cli.backfill import DayMade
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.export.command import DayMade
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.defs.conftest import a_small_source, today
 

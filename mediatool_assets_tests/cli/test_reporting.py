@@ -8,16 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain.keys import Report, report_key
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.metrics import ReportTools, daily_metrics
-from mediatool_assets.flows.metrics.report import compared, written
-from mediatool_assets.flows.reports import storage
-from mediatool_assets.flows.reports.storage import ReportForms
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
+from mediatool_assets import pages as storage
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.version import Report, Version, report_key
+from mediatool_assets.pages import ReportForms
+from mediatool_assets.reports.flow import ReportTools, daily_metrics
+from mediatool_assets.reports.report import compared, written
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.conftest import empty_bucket, objects_of

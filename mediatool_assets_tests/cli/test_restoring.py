@@ -13,20 +13,18 @@ import pytest
 from psycopg import sql
 from pymongo import MongoClient
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.texts import SHIPPED_MODEL, Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import empty_bucket, empty_database, objects_of, superuser
 from mediatool_assets_tests.database_names import mongodb_database
@@ -256,7 +254,7 @@ def test_a_sample_that_reads_nothing_ends_in_exit_code_1(mediatool: Run, made: M
 def test_damage_ends_in_exit_code_1(mediatool: Run, made: Made) -> None:
     """The file and its bytes stand on stdout and in the verdict that is kept; show says failed."""
     version, key = str(made.version), archive_key("raw", made.version)
-    campaigns = archives.reader(made.objects, "raw", made.version).manifest.tables()["campaigns"]
+    campaigns = catalog.reader(made.objects, "raw", made.version).manifest.tables()["campaigns"]
     block = campaigns.blocks[0]
     data = bytearray(made.objects.get(key)[0])
     data[block.offset + block.length // 2] ^= 0xFF

@@ -15,13 +15,12 @@ import psycopg
 import pymongo
 import pytest
 
-from mediatool_assets.domain.keys import report_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, report_key
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, uploads, wait_for_upload
 from mediatool_assets_tests.seed.edits import printed, reported
@@ -69,7 +68,7 @@ def _databases(stack: Stack) -> set[str]:
 
 def _start_export() -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "mediatool_assets.cli.main", "export", "--json"],
+        [sys.executable, "-m", "mediatool_assets.main", "export", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

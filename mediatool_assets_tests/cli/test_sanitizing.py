@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.masking_key import kept_key
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.user_files import kept_key
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects

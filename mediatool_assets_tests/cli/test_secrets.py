@@ -23,12 +23,11 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mediatool_assets.cli.main import COMMANDS, app, main
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.settings import DECLARED, Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.settings import DECLARED, Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, metadata_key
+from mediatool_assets.main import COMMANDS, app, main
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.metadata_examples import example as metadata_example
@@ -272,7 +271,7 @@ def test_a_run_of_dagster_tells_no_secret(one_version: Path, url: str) -> None:
         del environment[name]  # so that Dagster's storage is files below the home
     arguments: set[str] = set()
     with subprocess.Popen(
-        [sys.executable, "-m", "mediatool_assets.cli.main", *shlex.split(CALLS["export"])],
+        [sys.executable, "-m", "mediatool_assets.main", *shlex.split(CALLS["export"])],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

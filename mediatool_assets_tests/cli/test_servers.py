@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.stores.local import Stack, mongo_server
-from mediatool_assets.stores.local import stack as stack_
+from mediatool_assets.stores import local_servers, local_stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.cli.conftest import Run
 
 
@@ -44,8 +44,10 @@ def test_up_without_libcurl_names_its_package(
     says = f"{program}: error while loading shared libraries: libcurl.so.4: cannot open it"
     program.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 127\n")
     program.chmod(0o755)
-    monkeypatch.setattr(mongo_server, "binary", lambda: program)
-    monkeypatch.setattr(stack_, "KINDS", [k for k in stack_.KINDS if k.folder == "mongodb"])
+    monkeypatch.setattr(local_servers, "mongod_binary", lambda: program)
+    monkeypatch.setattr(
+        local_stack, "KINDS", [k for k in local_stack.KINDS if k.folder == "mongodb"]
+    )
     result = mediatool("up")
     assert result.code == 2
     assert result.lines == [
@@ -95,7 +97,7 @@ def test_a_home_that_is_a_file_is_refused(
 def test_the_program_keeps_its_streams_apart(at_home: Stack) -> None:
     """As a program: JSON alone on stdout, nothing on stderr that is no terminal, exit code 0."""
     done = subprocess.run(
-        [sys.executable, "-m", "mediatool_assets.cli.main", "status", "--json"],
+        [sys.executable, "-m", "mediatool_assets.main", "status", "--json"],
         capture_output=True,
         text=True,
         check=True,
@@ -107,7 +109,7 @@ def test_the_program_keeps_its_streams_apart(at_home: Stack) -> None:
 def test_the_program_s_errors_are_for_stderr(nowhere: Path) -> None:
     """As a program: the exit code and one line on stderr."""
     done = subprocess.run(
-        [sys.executable, "-m", "mediatool_assets.cli.main", "latest"],
+        [sys.executable, "-m", "mediatool_assets.main", "latest"],
         capture_output=True,
         text=True,
         check=False,
@@ -119,7 +121,7 @@ def test_the_program_s_errors_are_for_stderr(nowhere: Path) -> None:
 def test_help_loads_nothing_heavy() -> None:
     """--help imports no driver, no Dagster and no data library, and so is quick."""
     code = (
-        "import sys; from mediatool_assets.cli.main import main; main(['--help'])\n"
+        "import sys; from mediatool_assets.main import main; main(['--help'])\n"
         "heavy = 'boto3 dagster pymongo psycopg duckdb pandas pyarrow numpy'.split()\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )

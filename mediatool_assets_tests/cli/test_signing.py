@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.errors import NotAuthentic
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.signing import SigningKey, TrustedKey, trusted_keys
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.handles import archive_of
+from mediatool_assets.core.errors import NotAuthentic
+from mediatool_assets.core.signing import SigningKey, TrustedKey, trusted_keys
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.query.handles import archive_of
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import USERS, complete, users

@@ -12,10 +12,10 @@ import pymongo
 import pytest
 from psycopg import sql
 
+from mediatool_assets.core.texts import Url
 from mediatool_assets.definitions import definitions_of
-from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.environment import sources
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 

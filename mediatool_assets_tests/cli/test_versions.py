@@ -9,14 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.streaming import sha256_of
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.cli.main import main
-from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, archive_key, metadata_key
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.metadata import (
+from mediatool_assets.archive.reader import sha256_of
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core import metadata as registry_file
+from mediatool_assets.core.authenticity import Check, Verdict
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.metadata import (
     Databases,
     DumpExport,
     Exports,
@@ -24,17 +22,18 @@ from mediatool_assets.domain.metadata import (
     Purpose,
     RawExport,
     RecordedSource,
+    RegistryEntry,
+    RestoreRecord,
     TransformedExport,
     instant,
+    restore_key,
 )
-from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.restore_record import RestoreRecord, restore_key
-from mediatool_assets.domain.verdict import Check, Verdict
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import archives, catalog
-from mediatool_assets.flows.versions.verdicts import store_verdict
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.version import REGISTRY_KEY, Kind, Version, archive_key, metadata_key
+from mediatool_assets.main import main
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import store_verdict
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import empty_bucket, objects_of
 from mediatool_assets_tests.database_names import mongodb_database
@@ -50,7 +49,7 @@ def _archive(objects: S3Objects, kind: Kind, version: Version, scratch: Path) ->
         writer.add_rows("users.ndjson", [spool], table="users")
         return writer.finish()
 
-    archived = archives.publish(objects, kind, version, write)
+    archived = catalog.publish(objects, kind, version, write)
     return sha256_of(objects.open(archive_key(kind, version))), archived.size
 
 

@@ -4,8 +4,8 @@ import os
 
 import dagster as dg
 
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
 
 defs = dg.Definitions.merge(
     definitions(Settings.parse(os.environ)),

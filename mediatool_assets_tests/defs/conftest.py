@@ -17,10 +17,10 @@ import pytest
 from psycopg import sql
 from pymongo import MongoClient
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.conftest import superuser
 from mediatool_assets_tests.database_names import mongodb_database

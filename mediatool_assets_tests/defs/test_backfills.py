@@ -10,9 +10,9 @@ import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.execution.asset_backfill import AssetBackfillData
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
 
 MODELS = {
     "one table": "tables: {a: }\ncollections: {a: a}",

@@ -8,9 +8,13 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX, last
-from mediatool_assets.flows.costs.inventory_files import INVENTORY_PREFIX, inventory_from_parquet
+from mediatool_assets.bucket.flow import (
+    INVENTORY_PREFIX,
+    POSTURE_PREFIX,
+    inventory_from_parquet,
+    last,
+)
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import today
 from mediatool_assets_tests.json_schemas import faults

@@ -11,20 +11,18 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.defs import freshness
-from mediatool_assets.defs.dead_runs import PROCESS_TAG, this_process
-from mediatool_assets.defs.freshness import on_time_sensor, report
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.defs.launch import failure_of
-from mediatool_assets.defs.layers import ON_TIME
-from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.version import day_on_time
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.orchestration import ON_TIME, Namespace
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import PROCESS_TAG, this_process
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_deletion import S3Deletion
+from mediatool_assets.stores.s3_bucket import S3Deletion
+from mediatool_assets.verify import assets as freshness
+from mediatool_assets.verify.assets import on_time_sensor, report
+from mediatool_assets.verify.checks import day_on_time
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 from mediatool_assets_tests.planting import lines_of, rewritten

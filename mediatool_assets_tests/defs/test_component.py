@@ -15,10 +15,10 @@ from dagster.components.testing import create_defs_folder_sandbox
 from psycopg import sql
 
 from mediatool_assets import DAYS, PostgresToMongo
-from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.domain.errors import BadSettings, Misuse
-from mediatool_assets.flows.query.handles import ArchiveHandle, TableRows
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.errors import BadSettings, Misuse
+from mediatool_assets.orchestration import Namespace
+from mediatool_assets.query.handles import ArchiveHandle, TableRows
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.defs.conftest import DDL, MODEL, environment, today
 
 REPORTS = ("_report", "_comparison")

@@ -7,7 +7,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from mediatool_assets.defs.dead_runs import (
+from mediatool_assets.orchestration.runs import (
     PROCESS_TAG,
     dead_run_sensor,
     release_dead_runs,

@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mediatool_assets.core.errors import BadModel
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.setting_values import Targets
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.definitions import definitions
-from mediatool_assets.defs.layers import name_of
-from mediatool_assets.domain.errors import BadModel
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.targets import Targets
-from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.orchestration import name_of
 
 _LOAD_ALONE = """
 import sys

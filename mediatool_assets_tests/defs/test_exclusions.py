@@ -5,13 +5,13 @@ import os
 import dagster as dg
 import pytest
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import BY_SETTING
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.export.flow import BY_SETTING
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.defs.conftest import DDL, environment, source_of, today
 
 MODEL = "tables: {accounts: , campaigns: , drafts: }\none_to_one: [accounts, campaigns, drafts]\n"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from mediatool_assets.core.errors import Unreachable
 from mediatool_assets.definitions import defs
-from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, retried
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.errors import Unreachable
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.query.handles import TableRows
-from mediatool_assets.stores import s3_cold
+from mediatool_assets.orchestration import DAYS
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import ATTENDED, EXIT_CODE, retried
+from mediatool_assets.query.handles import TableRows
+from mediatool_assets.stores import s3
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
 
@@ -24,7 +24,7 @@ pytestmark = QUIET
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Objects]:
     """A bucket of moto's with an object in GLACIER, whose copies take a second."""
-    monkeypatch.setitem(s3_cold.HOURS, "GLACIER", {"Standard": 1 / 3600})
+    monkeypatch.setitem(s3.HOURS, "GLACIER", {"Standard": 1 / 3600})
     with moto_bucket() as objects:
         put = objects.client.put_object
         put(Bucket=objects.bucket, Key="archive", Body=b"content", StorageClass="GLACIER")
@@ -74,7 +74,7 @@ def test_a_copy_that_never_comes_fails_with_its_reason(
     cold: S3Objects, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After some rounds the run says what is missing."""
-    monkeypatch.setattr("mediatool_assets.defs.failures.COLD_RETRIES", 0)
+    monkeypatch.setattr("mediatool_assets.orchestration.runs.COLD_RETRIES", 0)
     result = _run(cold, instance)
     (failed,) = [event for event in result.all_events if event.is_step_failure]
     said = failed.step_failure_data.user_failure_data
@@ -86,7 +86,7 @@ def test_a_step_whose_server_does_not_answer_is_run_again(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some seconds later, and in the end it fails with its reason."""
-    monkeypatch.setattr("mediatool_assets.defs.failures.PAUSES", (0.0, 0.1))
+    monkeypatch.setattr("mediatool_assets.orchestration.runs.PAUSES", (0.0, 0.1))
 
     @dg.asset
     def ask() -> None:
@@ -115,7 +115,7 @@ def test_an_input_whose_server_does_not_answer_is_loaded_again(
     def count(users: TableRows) -> int:
         return users.rows
 
-    monkeypatch.setattr("mediatool_assets.defs.failures.PAUSES", (0.0, 0.1))
+    monkeypatch.setattr("mediatool_assets.orchestration.runs.PAUSES", (0.0, 0.1))
     monkeypatch.setattr(ServersResource, "objects", objects)
     resources = {"io_manager": dg.mem_io_manager}
     whole = dg.Definitions.merge(defs, dg.Definitions(assets=[count], resources=resources))

@@ -7,11 +7,10 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.integrity import Integrity
-from mediatool_assets.domain.keys import report_key
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog
+from mediatool_assets.core.version import Version, report_key
+from mediatool_assets.integrity.plan import Integrity
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
 

@@ -25,8 +25,8 @@ from mediatool_assets import (
     TableRows,
     Version,
 )
-from mediatool_assets.defs.stored import Stored
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.orchestration.io_managers import Stored
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import Day
 

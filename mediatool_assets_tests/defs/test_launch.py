@@ -14,16 +14,15 @@ import pytest
 import yaml
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from mediatool_assets import definitions as code_location
+from mediatool_assets import definitions
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.outcomes import RunOutcome
+from mediatool_assets.core.version import Version, archive_key, metadata_key
 from mediatool_assets.defs.launch import LaunchRequest, launch
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.progress import RunOutcome
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog
+from mediatool_assets.orchestration import DAYS
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 from mediatool_assets_tests.documents import ROOT
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, wait_for_upload
@@ -65,7 +64,7 @@ def here(
     instance: dg.DagsterInstance, defs: dg.Definitions, monkeypatch: pytest.MonkeyPatch
 ) -> Launch:
     """Launch in this process, with the definitions that another would load."""
-    monkeypatch.setattr(code_location, "defs", defs)
+    monkeypatch.setattr(definitions, "defs", defs)
 
     def run(*more: Callable[[], date], **request: Any) -> RunOutcome:
         return launch(instance, LaunchRequest(**request), *more)

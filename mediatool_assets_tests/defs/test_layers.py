@@ -8,12 +8,12 @@ import dagster as dg
 import psycopg
 import pytest
 
-from mediatool_assets.domain import registry
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.restore_record import RestoreRecord
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.records import restore_records
-from mediatool_assets.flows.versions import catalog
+from mediatool_assets.core import metadata as registry
+from mediatool_assets.core.metadata import RestoreRecord
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import restore_records
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.defs.conftest import Day
 

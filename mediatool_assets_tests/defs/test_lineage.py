@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mediatool_assets.defs.lineage import lineage_sensors
+from mediatool_assets.orchestration import lineage_sensors
 from mediatool_assets_tests.receiver import Receiver, receiver
 
 _PATIENCE_SECONDS = 120.0

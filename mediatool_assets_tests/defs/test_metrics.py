@@ -4,9 +4,9 @@ import json
 
 import dagster as dg
 
-from mediatool_assets.domain.keys import comparison_key, report_key
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog
+from mediatool_assets.core.version import comparison_key, report_key
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.defs.conftest import Day, environment
 

@@ -15,13 +15,12 @@ from prometheus_client import start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from mediatool_assets.defs.alert_news import EventPosition
-from mediatool_assets.defs.alerts import AlertCursor
-from mediatool_assets.defs.metrics_exporter import alerts_waiting, exposition, registry
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.domain.alerts import Channel, OpenProblems, sample_alert
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog
+from mediatool_assets.alerts.assets import AlertCursor, EventPosition
+from mediatool_assets.alerts.exporter import alerts_waiting, exposition, registry
+from mediatool_assets.alerts.messages import Channel, OpenProblems, sample_alert
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import run
 from mediatool_assets_tests.documents import ROOT

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import dagster as dg
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.local_stack import Stack
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.database_names import postgres_database
 from mediatool_assets_tests.defs.conftest import DDL, MODEL, environment, source_of, today
 

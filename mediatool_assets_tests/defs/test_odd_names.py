@@ -9,15 +9,14 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
+from mediatool_assets.alerts.assets import checked, ui_links
+from mediatool_assets.alerts.messages import Observations, Problem
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
 from mediatool_assets.definitions import definitions
-from mediatool_assets.defs.alert_runs import checked
-from mediatool_assets.defs.alerts import ui_links
 from mediatool_assets.defs.launch import failed_checks
-from mediatool_assets.defs.layers import key, name_of, shown, warnings_of
-from mediatool_assets.domain.alerts import Observations, Problem
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.orchestration import key, name_of, shown, warnings_of
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import source_of, today
 

@@ -8,9 +8,9 @@ import dagster as dg
 import psycopg
 import pytest
 
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import source_of, today
 from mediatool_assets_tests.json_schemas import faults

@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from mediatool_assets.defs.raw import ExportRequest, version_request
-from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.export.assets import ExportRequest, version_request
+from mediatool_assets.orchestration.runs import RunVersion
 from mediatool_assets_tests.defs.conftest import today
 
 

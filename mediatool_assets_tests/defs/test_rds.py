@@ -8,15 +8,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.definitions import definitions
-from mediatool_assets.defs.runs import VERSION_TAG
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.rds_task import DbSnapshot, Task
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.seed.rds_export import export_as_rds
+from mediatool_assets.demo.demonstration import export_as_rds
+from mediatool_assets.orchestration.runs import VERSION_TAG
+from mediatool_assets.stores.ports import DbSnapshot, ObjectStore, Task
 from mediatool_assets.stores.rds import RdsInstance
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import environment, today

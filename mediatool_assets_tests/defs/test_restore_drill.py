@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.restore_record import RestoreRecord
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.drill import SCRATCH
-from mediatool_assets.flows.restore.records import restore_records
-from mediatool_assets.flows.versions import catalog
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.core.metadata import RestoreRecord
+from mediatool_assets.core.version import Version
+from mediatool_assets.restore.flow import SCRATCH
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import restore_records
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
 from mediatool_assets_tests.json_schemas import faults_in
@@ -67,8 +67,8 @@ def test_a_drill_that_fails_on_one_server_is_done_on_the_other(
     def fail(*_: object, **__: object) -> Any:
         raise failing
 
-    monkeypatch.setattr("mediatool_assets.flows.restore.postgres.reread", fail)
-    monkeypatch.setattr("mediatool_assets.flows.load._verify", fail)
+    monkeypatch.setattr("mediatool_assets.restore.flow.reread", fail)
+    monkeypatch.setattr("mediatool_assets.load.flow._verify", fail)
     result = run(day, "weekly_restore_drill")
     assert not result.success
     drills = _drills(bucket_objects)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.flows.versions import marks
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
@@ -16,9 +16,9 @@ from mediatool_assets_tests.defs.operated import postgres_databases, run, told
 @pytest.fixture
 def pinned(day: Day, bucket_objects: S3Objects) -> Iterator[None]:
     """The day's version is pinned: another test may have made a newer one of the same day."""
-    marks.change(bucket_objects, lambda m: m.keeping(day.version, datetime.now(UTC), "me"))
+    catalog.change(bucket_objects, lambda m: m.keeping(day.version, datetime.now(UTC), "me"))
     yield
-    marks.change(bucket_objects, lambda m: m.letting_go(day.version))
+    catalog.change(bucket_objects, lambda m: m.letting_go(day.version))
 
 
 @pytest.mark.usefixtures("pinned")

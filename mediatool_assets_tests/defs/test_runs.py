@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from mediatool_assets.defs.jobs import DAILY
-from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.seed.rds_export import export_as_rds
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.defs import DAILY
+from mediatool_assets.demo.demonstration import export_as_rds
+from mediatool_assets.orchestration.runs import RunVersion
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 
 DOWNSTREAM = ["transformed", "mongodb"]

@@ -7,11 +7,11 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import archive_key
 from mediatool_assets.definitions import definitions
-from mediatool_assets.defs.layers import SANITIZED
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.orchestration import SANITIZED
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.json_schemas import faults
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from mediatool_assets.defs.namespace import PLAIN
-from mediatool_assets.defs.schedules import daily_export_schedule
-from mediatool_assets.domain.punctuality import Timetable
+from mediatool_assets.core.outcomes import Timetable
+from mediatool_assets.defs import daily_export_schedule
+from mediatool_assets.orchestration import PLAIN
 from mediatool_assets_tests.defs.conftest import today
 
 
@@ -65,7 +65,7 @@ def test_hour_and_time_zone_are_settings() -> None:
 def test_the_first_day_is_a_setting() -> None:
     """Dagster's partitions begin there; a process of its own, since they are read once."""
     command = (
-        "from mediatool_assets.defs.partitions import DAYS; print(DAYS.get_first_partition_key())"
+        "from mediatool_assets.orchestration import DAYS; print(DAYS.get_first_partition_key())"
     )
     environ = os.environ | {"MEDIATOOL_FIRST_DAY": "2026-11-01"}
     found = subprocess.run(

@@ -11,9 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.local.credentials import CREDENTIALS_FILE
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.stores.local_processes import CREDENTIALS_FILE
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import Day
 

@@ -8,14 +8,13 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.defs.layers import METADATA
-from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.staging import STAGING, new_version_sensor
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.records import restore_records
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
+from mediatool_assets.orchestration import METADATA, Namespace
+from mediatool_assets.restore.assets import STAGING, new_version_sensor
 from mediatool_assets.stores.mongodb_claim import MARKER
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions.records import restore_records
 from mediatool_assets_tests.defs.conftest import Day, environment
 
 

@@ -16,22 +16,27 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mediatool_assets.cli.main import main
+from mediatool_assets.core.errors import NotFound, Refused
+from mediatool_assets.core.setting_values import Targets
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import (
+    DatabaseNames,
+    Version,
+    archive_key,
+    metadata_key,
+    report_key,
+)
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain import integrity as integrity_file
-from mediatool_assets.domain.errors import NotFound, Refused
-from mediatool_assets.domain.keys import DatabaseNames, archive_key, metadata_key, report_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.targets import Targets
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete.reconciliation import VersionArchives
-from mediatool_assets.flows.infer import LiveTables, infer
-from mediatool_assets.flows.versions.fetch import fetch
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.infer.flow import LiveTables, infer
+from mediatool_assets.integrity import plan
+from mediatool_assets.main import main
+from mediatool_assets.stores.local_stack import Stack
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.verify.publish import VersionArchives
+from mediatool_assets.versions.flow import fetch
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.cli.conftest import Result
 from mediatool_assets_tests.defs.conftest import environment, source_of, today
 
@@ -171,7 +176,7 @@ class Made:
 
     versions: dict[str, Version]
     results: dict[str, dg.ExecuteInProcessResult]
-    reports: dict[str, integrity_file.Integrity]
+    reports: dict[str, plan.Integrity]
     objects: S3Objects
 
 
@@ -227,7 +232,7 @@ def made(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mad
             every.versions[targets] = Version.parse(run.tags["mediatool/version"])
             every.results[targets] = result
             report, _ = objects.get(report_key("data-integrity-report", today()))
-            every.reports[targets] = integrity_file.Integrity.from_json(report)
+            every.reports[targets] = plan.Integrity.from_json(report)
         yield every
 
 

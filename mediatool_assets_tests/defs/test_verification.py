@@ -4,12 +4,12 @@ from typing import Any
 
 import dagster as dg
 
-from mediatool_assets.domain.chain import BEGINNING, entry_key
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions.chain import newest
-from mediatool_assets.flows.versions.verdicts import standing_verdict
+from mediatool_assets.core.authenticity import BEGINNING, entry_key
+from mediatool_assets.core.version import metadata_key
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions.flow import newest
+from mediatool_assets.versions.records import standing_verdict
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import run, run_in, told
 from mediatool_assets_tests.flows.test_chain import add, named

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.alert_wording import lines, payload
-from mediatool_assets.domain.alerts import (
+from mediatool_assets.alerts.messages import (
     Alert,
     Channel,
     Kind,
@@ -16,6 +15,8 @@ from mediatool_assets.domain.alerts import (
     OpenProblems,
     Problem,
     Success,
+    lines,
+    payload,
     without_private_data,
     wording,
 )

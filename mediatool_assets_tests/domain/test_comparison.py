@@ -3,18 +3,18 @@
 import msgspec
 import pytest
 
-from mediatool_assets.domain.comparison import (
+from mediatool_assets.core.comparison import (
     Comparison,
     Examples,
     Figure,
     NotCompared,
+    SchemaChange,
     Summary,
     TableComparison,
     percent,
     summary,
     verdict,
 )
-from mediatool_assets.domain.schema_changes import SchemaChange
 
 CHANGE = SchemaChange("information", "t", "comment", "", "none", "a table")
 PROBLEM = NotCompared("t", "20250621-020000", "there is no such table")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.decimal_text import decimal_text
+from mediatool_assets.core.texts import decimal_text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from mediatool_assets.domain.errors import (
+from mediatool_assets.core.errors import (
     AlreadyExists,
     BadArchive,
     BadModel,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.expectations import (
+from mediatool_assets.core.comparison import SchemaChange, Severity
+from mediatool_assets.core.model import (
     Bounds,
     accounted,
     counted,
@@ -13,8 +14,7 @@ from mediatool_assets.domain.expectations import (
     rows_as_usual,
     schema_kept,
 )
-from mediatool_assets.domain.outcome import Finding, Outcome, combined
-from mediatool_assets.domain.schema_changes import SchemaChange, Severity
+from mediatool_assets.core.outcomes import Finding, Outcome, combined
 
 CALM = [1000, 1001, 1003, 1003, 1010]
 WILD = [1000, 700, 1000, 720, 1000]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.field_names import camel_case
+from mediatool_assets.core.shapes import camel_case
 
 
 @pytest.mark.parametrize(

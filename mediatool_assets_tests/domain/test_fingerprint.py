@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.core.manifest import Fingerprint
 
 ITEMS = st.lists(st.binary(max_size=12), max_size=20)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain.integrity import (
+from mediatool_assets.core.outcomes import Finding, Outcome, worst
+from mediatool_assets.integrity.plan import (
     EXAMPLES,
     Defect,
     Integrity,
@@ -17,7 +18,6 @@ from mediatool_assets.domain.integrity import (
     percent_of,
     referenced,
 )
-from mediatool_assets.domain.outcome import Finding, Outcome, worst
 
 
 def line(outcome: Outcome) -> Line:

@@ -7,21 +7,18 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from mediatool_assets.domain.bucket.drift import PostureRecord
-from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.costs.report import Costs
-from mediatool_assets.domain.integrity import Integrity
-from mediatool_assets.domain.json_documents import decoded, pretty
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.marks import Marks
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.metrics import DailyMetrics
-from mediatool_assets.domain.registry import registry_from_json
-from mediatool_assets.domain.restore_record import RestoreRecord
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.signing import Signed
-from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.flows.sanitize.report import Report
+from mediatool_assets.bucket.cost_report import Costs
+from mediatool_assets.bucket.rules import PostureRecord
+from mediatool_assets.core.authenticity import Verdict
+from mediatool_assets.core.comparison import Comparison
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.metadata import Marks, Metadata, RestoreRecord, registry_from_json
+from mediatool_assets.core.metrics import DailyMetrics
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.signing import Signed
+from mediatool_assets.core.texts import decoded, pretty
+from mediatool_assets.integrity.plan import Integrity
+from mediatool_assets.sanitize.report import Report
 
 DECODERS: list[Callable[[bytes], object]] = [
     Comparison.from_json,
@@ -80,7 +77,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.core.texts import decoded
 
 sys.setswitchinterval(1e-6)
 barrier = threading.Barrier(8)

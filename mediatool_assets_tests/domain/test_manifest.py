@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.manifest import (
+from mediatool_assets.core.manifest import (
     FORMAT,
     MOST_SAID,
     ArchiveKind,

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from mediatool_assets.domain import registry
-from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.marks import Marks, Pin
-from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core import metadata
+from mediatool_assets.core.errors import Refused
+from mediatool_assets.core.metadata import Marks, Pin, RegistryEntry
+from mediatool_assets.core.version import Version
 from mediatool_assets_tests.metadata_examples import example
 
 AT = datetime(2025, 6, 23, 8, tzinfo=UTC)
@@ -111,8 +110,8 @@ def test_registry_entries() -> None:
     marks = promoted(A).keeping(A, AT, "ann").annotated(A, "said later")
     marked = entry.marked(marks)
     assert (marked.pinned, marked.promoted, marked.notes) == (True, True, "said later")
-    assert b"pinned" not in registry.registry_to_json([entry])
-    assert b"promoted" not in registry.registry_to_json([entry])
-    data = registry.registry_to_json([entry, marked])
+    assert b"pinned" not in metadata.registry_to_json([entry])
+    assert b"promoted" not in metadata.registry_to_json([entry])
+    data = metadata.registry_to_json([entry, marked])
     assert data.startswith(b'[\n    {\n        "version": "20250621-143000",\n')
-    assert registry.registry_from_json(data) == (entry, marked)
+    assert metadata.registry_from_json(data) == (entry, marked)

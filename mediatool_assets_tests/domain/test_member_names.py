@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.member_names import bson_member, metadata_member
+from mediatool_assets.core.version import bson_member, metadata_member
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from mediatool_assets.domain import metadata, registry
-from mediatool_assets.domain.metadata import Databases, DumpExport, Exports, instant
-from mediatool_assets.domain.registry import RegistryEntry
+from mediatool_assets.core import metadata
+from mediatool_assets.core.metadata import Databases, DumpExport, Exports, RegistryEntry, instant
 from mediatool_assets_tests.metadata_examples import example
 
 
@@ -158,7 +157,7 @@ def test_fields_that_say_nothing_are_left_out() -> None:
 def test_the_registry_s_entry() -> None:
     """A version's entry has the description's six fields."""
     entry = RegistryEntry.of(example())
-    assert json.loads(registry.registry_to_json([entry])) == [
+    assert json.loads(metadata.registry_to_json([entry])) == [
         {
             "version": "20250621-143000",
             "database_name": "mediatool_20250621-143000",
@@ -174,4 +173,4 @@ def test_the_registry_s_entry() -> None:
 def test_the_registry_comes_back(number: int) -> None:
     """A registry of any length is one valid JSON list, and is read as it was written."""
     entries = (RegistryEntry.of(example()),) * number
-    assert registry.registry_from_json(registry.registry_to_json(entries)) == entries
+    assert metadata.registry_from_json(metadata.registry_to_json(entries)) == entries

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.model_digest import digest
-from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.shapes import digest
 
 MODEL = """\
 tables: {users: {key: id, columns: [id, name]}, daily: , gone: }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.errors import (
+from mediatool_assets.core.errors import (
     BadArchive,
     BadSettings,
     CheckFailed,
@@ -12,7 +12,7 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
-from mediatool_assets.domain.outcome import Finding, Outcome, combined, outcome_of, worst
+from mediatool_assets.core.outcomes import Finding, Outcome, combined, outcome_of, worst
 
 
 @pytest.mark.parametrize(

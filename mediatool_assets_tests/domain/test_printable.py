@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.printable import visible, visible_lines
+from mediatool_assets.core.texts import visible, visible_lines
 
 TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 """Unicode's classes of characters that turn the direction of what follows."""

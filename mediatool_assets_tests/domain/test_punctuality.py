@@ -4,9 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mediatool_assets.domain.outcome import Outcome
-from mediatool_assets.domain.punctuality import Completion, Timetable, on_time
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.outcomes import Completion, Outcome, Timetable, on_time
+from mediatool_assets.core.version import Version
 
 DUE = Timetable().due(date(2026, 11, 23))
 NIGHT, NOON = Version.parse("20261123-020000"), Version.parse("20261123-120000")

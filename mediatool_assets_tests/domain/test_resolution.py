@@ -5,8 +5,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from mediatool_assets.domain.errors import BadModel
-from mediatool_assets.domain.model import (
+from mediatool_assets.core.errors import BadModel
+from mediatool_assets.core.model import (
     AdditionVerb,
     Collection,
     CollectionIndex,
@@ -21,9 +21,9 @@ from mediatool_assets.domain.model import (
     Take,
     TypeChanges,
 )
-from mediatool_assets.domain.model import FieldType as Type
-from mediatool_assets.domain.resolution import Resolution, resolve
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.core.model import FieldType as Type
+from mediatool_assets.core.resolution import Resolution, resolve
+from mediatool_assets.core.schema import Schema, Table
 from mediatool_assets_tests.raw_archives import column, table
 
 USERS = table("users", id="uuid", zoho_id="text", full_name="text")

@@ -8,19 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, canonical
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.retention import Decision, Kind, Policy, conflicting_rules, decide
-from mediatool_assets.domain.retention_inventory import (
+from mediatool_assets.core.bucket import LIFECYCLE, LifecycleRule, canonical
+from mediatool_assets.core.inventory import (
     DatabaseState,
     FoundCopy,
     FoundDatabase,
     FoundExport,
     RetentionInventory,
 )
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.metadata import Purpose
+from mediatool_assets.core.version import Version, metadata_key
+from mediatool_assets.prune.rules import Decision, Kind, Policy, conflicting_rules, decide
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 COUNTS = st.integers(0, 4)

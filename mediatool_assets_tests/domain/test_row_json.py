@@ -8,12 +8,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from mediatool_assets.domain.postgres_text import array_elements, double_text, real_text
-from mediatool_assets.domain.row_json import row_writer, value_writer
-from mediatool_assets.domain.schema import Column
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.seed.rds_export import selected
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.rows import (
+    array_elements,
+    double_text,
+    real_text,
+    row_writer,
+    value_writer,
+)
+from mediatool_assets.core.schema import Column
+from mediatool_assets.core.texts import Url
+from mediatool_assets.demo.demonstration import selected
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets_tests.postgres_strategies import rows
 from mediatool_assets_tests.stores.test_postgres_round_trip import Everything, everything
 

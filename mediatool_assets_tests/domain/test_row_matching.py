@@ -2,8 +2,8 @@
 
 import pytest
 
-from mediatool_assets.domain.row_matching import matching
-from mediatool_assets.domain.schema import Table
+from mediatool_assets.core.comparison import matching
+from mediatool_assets.core.schema import Table
 from mediatool_assets_tests.raw_archives import table
 
 KEYED = table("t", ("a", "b"), a="integer", b="integer", c="text")

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mediatool_assets.domain.schema import Column, Enum, ForeignKey, Index, Schema, Sequence, Table
+from mediatool_assets.core.schema import Column, Enum, ForeignKey, Index, Schema, Sequence, Table
 
 TABLE = Table(
     "line_items",

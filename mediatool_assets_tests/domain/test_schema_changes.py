@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from mediatool_assets.domain.schema import Column, Enum, ForeignKey, Index, Schema, Table
-from mediatool_assets.domain.schema_changes import is_wider, schema_changes
+from mediatool_assets.core.comparison import is_wider, schema_changes
+from mediatool_assets.core.schema import Column, Enum, ForeignKey, Index, Schema, Table
 
 ID = Column("id", "integer", "integer", category="N", nullable=False)
 NAME = Column("name", "character varying(30)", "character varying", category="S")

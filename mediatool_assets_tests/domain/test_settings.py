@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.keys import DatabaseNames
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.settings.workers import DaskCluster
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.core.settings import DaskCluster, Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import DatabaseNames
 
 SECRET = "p@ss:w/rd"
 POSTGRES = "postgresql://me:p%40ss@db:5432/source"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.settings import DECLARED
-from mediatool_assets.domain.settings_file import Reference, SettingsFile
-from mediatool_assets.domain.signing import SigningKey
+from mediatool_assets.core.settings import DECLARED
+from mediatool_assets.core.signing import SigningKey
+from mediatool_assets.stores.user_files import Reference, SettingsFile
 
 FOLDER = Path("/etc/shop")
 

@@ -6,16 +6,18 @@ from datetime import date
 import msgspec
 import pytest
 
-from mediatool_assets.domain.authenticity import (
+from mediatool_assets.core.authenticity import (
     Authenticity,
     SignaturePolicy,
     Status,
     authenticity,
+    content_digest,
     copy_authenticity,
+    encode_statement,
+    of_version,
     sign_copy,
 )
-from mediatool_assets.domain.chain import content_digest, encode_statement, of_version
-from mediatool_assets.domain.signing import (
+from mediatool_assets.core.signing import (
     PublicKey,
     SigningKey,
     TrustedKey,
@@ -23,7 +25,7 @@ from mediatool_assets.domain.signing import (
     is_secret,
     trusted_keys,
 )
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.version import Version
 from mediatool_assets_tests.metadata_examples import example
 
 KEY, OTHER = SigningKey(bytes(range(32))), SigningKey(bytes(32))

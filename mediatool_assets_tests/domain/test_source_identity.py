@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.source_identity import SourceIdentity
+from mediatool_assets.core.metadata import SourceIdentity
 
 OWN = SourceIdentity("shop", "app", "7001", "db1:5432/app")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from mediatool_assets.domain.schema import (
+from mediatool_assets.core.schema import (
     Column,
     Enum,
     ForeignKey,
@@ -13,8 +13,8 @@ from mediatool_assets.domain.schema import (
     Schema,
     Sequence,
     Table,
+    differing,
 )
-from mediatool_assets.domain.structure import differing
 
 KEY = ForeignKey("of_team", ("team_id",), "teams", ("id",))
 USERS = Table(

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.targets import Targets
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.core.metadata import Metadata
+from mediatool_assets.core.setting_values import Targets
+from mediatool_assets.core.settings import Settings
 from mediatool_assets_tests.metadata_examples import example
 
 EVERY = [Targets(mongodb, postgres) for mongodb in (True, False) for postgres in (True, False)]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.urls import Url, without_passwords
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.texts import Url, without_passwords
 from mediatool_assets_tests.passwords import PASSWORDS, shape, shown_parts
 
 SCHEMES = ("postgresql", "mongodb", "mongodb+srv", "https")

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.outcome import Outcome
-from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.verdict import (
+from mediatool_assets.core.authenticity import (
     Check,
+    DailySample,
     Verdict,
     judged,
     standing,
     unreadable,
     verdict_key,
 )
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.outcomes import Outcome
+from mediatool_assets.core.version import Version
 
 DAY = date(2026, 11, 23)
 OUTCOMES: dict[str, Outcome] = {

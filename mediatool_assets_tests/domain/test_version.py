@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.version import Version
 
 MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.timezones())
 

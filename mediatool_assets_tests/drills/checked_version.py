@@ -8,14 +8,13 @@ from pathlib import Path
 
 import dagster as dg
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, metadata_key
 from mediatool_assets.definitions import definitions
-from mediatool_assets.defs.reports import report_asset
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.orchestration.io_managers import report_asset
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import environment, source_of, today
 from mediatool_assets_tests.drills.campaigns import MODEL, ddl

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.defs.conftest import a_small_source
 
 

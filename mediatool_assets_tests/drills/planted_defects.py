@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from bson.decimal128 import Decimal128
 
-from mediatool_assets.domain.keys import Kind, archive_key
+from mediatool_assets.core.version import Kind, archive_key
 from mediatool_assets_tests.drills.checked_version import Made
 from mediatool_assets_tests.planting import (
     lines_of,

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mediatool_assets.cli.main import main
+from mediatool_assets.main import main
 from mediatool_assets_tests.defs.conftest import environment, today
 from mediatool_assets_tests.drills.test_dagster_ui import (
     LAUNCH,

@@ -14,24 +14,22 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mediatool_assets.archive.streaming import stream
-from mediatool_assets.domain.errors import CheckFailed, Unreachable
-from mediatool_assets.domain.keys import Kind, archive_key
-from mediatool_assets.domain.settings.workers import DaskCluster
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.archive.reader import stream
+from mediatool_assets.core.errors import CheckFailed, Unreachable
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import DaskCluster
+from mediatool_assets.core.texts import SHIPPED_MODEL, Url
+from mediatool_assets.core.version import Kind, Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.local_stack import Stack
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.certificates import certificate
 from mediatool_assets_tests.twins import DirectoryObjects
 

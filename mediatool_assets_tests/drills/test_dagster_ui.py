@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
 from mediatool_assets.definitions import definitions
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.stores.local.processes import free_port
+from mediatool_assets.stores.local_processes import free_port
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.defs.conftest import today
 
 pytestmark = [
@@ -93,7 +93,7 @@ def _wait_for(what: str, look: Callable[[], dict[str, Any] | None]) -> dict[str,
 def _dagster_dev(log: Path, *, killed: bool = False) -> Iterator[str]:
     """`mediatool dev` on a free port; in the end it ends by itself, or all of it is killed."""
     port = free_port()
-    command = [sys.executable, "-m", "mediatool_assets.cli.main", "dev", "--port", str(port)]
+    command = [sys.executable, "-m", "mediatool_assets.main", "dev", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.local.processes import free_port
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.stores.local_processes import free_port
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.drills.test_dagster_ui import (
     _every_asset,
@@ -35,7 +35,7 @@ EVERYTHING = {"pipelineName": "__ASSET_JOB"}
 def _started(log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """`mediatool dev` on a free port, and that address."""
     port = free_port()
-    command = [sys.executable, "-m", "mediatool_assets.cli.main", "dev", "--port", str(port)]
+    command = [sys.executable, "-m", "mediatool_assets.main", "dev", "--port", str(port)]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)

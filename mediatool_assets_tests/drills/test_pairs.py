@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.drills.pairs.commands import BY_NAME, VERSIONS
 from mediatool_assets_tests.drills.pairs.drill import Drill
 from mediatool_assets_tests.drills.pairs.home import home

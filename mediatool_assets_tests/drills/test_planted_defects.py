@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.cli.conftest import Run, mediatool
 from mediatool_assets_tests.drills.checked_version import Found, Made, checked_version
 from mediatool_assets_tests.drills.planted_defects import DEFECTS, INTACT, Defect

@@ -11,16 +11,16 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local.postgres_server import binaries
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.local_servers import postgres_binaries
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.restoring import restore_rows
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -43,9 +43,9 @@ def test_a_seeded_database_is_made_again_from_its_archive(
     """psql takes schema.sql as it is; each table has the same fingerprint as in the source."""
     seed(postgres_database, scale=0.001, full=True, day=0, schema="media_tool")
     first = _export(postgres_database, tmp_path / "first", pool)
-    _restore(archives.reader(first, "raw", VERSION), other_database, tmp_path / "schema.sql")
+    _restore(catalog.reader(first, "raw", VERSION), other_database, tmp_path / "schema.sql")
     second = _export(other_database, tmp_path / "second", pool)
-    before, after = (archives.reader(store, "raw", VERSION).manifest for store in (first, second))
+    before, after = (catalog.reader(store, "raw", VERSION).manifest for store in (first, second))
     assert before.rows > 1000
     assert {name: m.fingerprint for name, m in after.tables().items()} == {
         name: m.fingerprint for name, m in before.tables().items()
@@ -69,7 +69,7 @@ def _export(url: Url, folder: Path, pool: Workspace) -> DirectoryObjects:
 def _restore(reader: ArchiveReader, url: Url, script: Path) -> None:
     """Run schema.sql through psql, then put the rows of every table in."""
     script.write_bytes(reader.read_file("schema.sql"))
-    psql = [str(binaries() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+    psql = [str(postgres_binaries() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
     subprocess.run([*psql, f"--file={script}", "--output=/dev/null", url.reveal()], check=True)
     schema = Schema.from_json(reader.read_file("schema.json"))
     with psycopg.connect(url.reveal(), autocommit=True) as connection:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.core.texts import Url
 from mediatool_assets_tests.conftest import empty_database
 from mediatool_assets_tests.documents import ROOT
 from mediatool_assets_tests.own_servers import plain_mongod, plain_seaweedfs

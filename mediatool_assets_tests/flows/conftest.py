@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.version import Version
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects

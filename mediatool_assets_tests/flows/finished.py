@@ -7,16 +7,15 @@ from typing import Any
 
 import bson
 
-from mediatool_assets.domain.manifest import Exclusion
-from mediatool_assets.domain.metadata import Metadata, Purpose
-from mediatool_assets.domain.signing import SigningKey
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete import RunFacts, complete
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Stores
-from mediatool_assets.flows.versions.registry import write_local_registry
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.manifest import Exclusion
+from mediatool_assets.core.metadata import Metadata, Purpose
+from mediatool_assets.core.signing import SigningKey
+from mediatool_assets.core.version import Version
+from mediatool_assets.load.flow import dump, load
+from mediatool_assets.stores.ports import DocumentStore, ObjectStore, Stores
+from mediatool_assets.verify.publish import RunFacts, complete
+from mediatool_assets.versions.records import write_local_registry
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.raw_archives import raw_archive, table
 from mediatool_assets_tests.transformed import transformed
 

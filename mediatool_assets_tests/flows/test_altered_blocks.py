@@ -9,21 +9,19 @@ import bson
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import Kind, archive_key
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.member_names import bson_member
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare.versions import compare
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.query.handles import archive_of
-from mediatool_assets.flows.query.parquet_cache import ParquetCache
-from mediatool_assets.flows.query.session import query_session, tables_of
-from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.fetch import fetch_member
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.compare.flow import compare
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.version import Kind, Version, archive_key, bson_member
+from mediatool_assets.load.flow import load
+from mediatool_assets.query.handles import archive_of
+from mediatool_assets.query.session import ParquetCache, query_session, tables_of
+from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.flow import fetch_member
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.altered_archives import altered
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.database_names import mongodb_database
@@ -50,7 +48,7 @@ class Bench:
     @property
     def raw(self) -> ArchiveReader:
         """The changed archive."""
-        return archives.reader(self.objects, "raw", VERSION)
+        return catalog.reader(self.objects, "raw", VERSION)
 
 
 @pytest.fixture
@@ -105,7 +103,7 @@ def by_sanitize(bench: Bench) -> None:
 
 def by_compare(bench: Bench) -> None:
     """The problem that a comparison reports of that side."""
-    sides = bench.raw.source, archives.reader(bench.objects, "raw", OTHER).source
+    sides = bench.raw.source, catalog.reader(bench.objects, "raw", OTHER).source
     found = compare(sides, replace(bench.pool, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
     assert found.verdict == "unknown"
     raise BadArchive(bench.raw.source.name, str(found.errors))

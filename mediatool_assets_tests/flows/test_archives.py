@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.archive import streaming
-from mediatool_assets.archive.streaming import sha256_of, stream
+from mediatool_assets.archive import reader
+from mediatool_assets.archive.reader import sha256_of, stream
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import AlreadyExists, NotFound
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.flows.versions import archives
+from mediatool_assets.core.errors import AlreadyExists, NotFound
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -36,38 +36,38 @@ def _write(writer: ArchiveWriter) -> Manifest:
 
 def test_published_and_found(objects: DirectoryObjects) -> None:
     """A published archive is found with its URI, size and manifest, and can be read."""
-    assert archives.find(objects, "raw", VERSION) is None
-    published = archives.publish(objects, "raw", VERSION, _write)
-    assert archives.find(objects, "raw", VERSION) == published
+    assert catalog.find(objects, "raw", VERSION) is None
+    published = catalog.publish(objects, "raw", VERSION, _write)
+    assert catalog.find(objects, "raw", VERSION) == published
     assert published.uri == objects.uri(
         "postgres-exports/raw/2025-06-21/20250621-143000-raw.tar.gz"
     )
     (info,) = objects.list("")
     assert published.size == info.size
-    assert archives.reader(objects, "raw", VERSION).read_file("schema.sql") == b"-- x"
+    assert catalog.reader(objects, "raw", VERSION).read_file("schema.sql") == b"-- x"
 
 
 def test_an_archive_is_written_once(objects: DirectoryObjects) -> None:
     """A version's archive is not replaced, and one that failed is not there."""
     with pytest.raises(OSError, match="disk full"):
-        archives.publish(objects, "raw", VERSION, _fail)
-    assert archives.find(objects, "raw", VERSION) is None
-    archives.publish(objects, "raw", VERSION, _write)
+        catalog.publish(objects, "raw", VERSION, _fail)
+    assert catalog.find(objects, "raw", VERSION) is None
+    catalog.publish(objects, "raw", VERSION, _write)
     with pytest.raises(AlreadyExists):
-        archives.publish(objects, "raw", VERSION, _write)
+        catalog.publish(objects, "raw", VERSION, _write)
 
 
 def test_what_was_not_made(objects: DirectoryObjects) -> None:
     """Reading an archive that is not there is NotFound, with its key."""
     with pytest.raises(NotFound, match=r"mediatool_20250621-143000\.tar\.gz"):
-        archives.reader(objects, "dump", VERSION)
+        catalog.reader(objects, "dump", VERSION)
 
 
 @given(st.binary(max_size=200), st.integers(1, 40))
 def test_streaming(data: bytes, length: int) -> None:
     """All ranges come, each once, in their order."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "_RANGE_BYTES", length)
+        patch.setattr(reader, "_STREAMED_RANGE_BYTES", length)
         source = MemoryBytes(data)
         assert b"".join(stream(source)) == data
     assert sorted(source.reads) == [

@@ -9,16 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect
-from mediatool_assets.domain.bucket.changes import Change
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.bucket.drift import PostureRecord
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
-from mediatool_assets.domain.bucket.posture import Control
-from mediatool_assets.domain.errors import BadSettings, Refused
-from mediatool_assets.flows.bucket import apply, check, plan, posture
-from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
-from mediatool_assets.flows.reports.markdown import markdown
+from mediatool_assets.bucket import flow as posture
+from mediatool_assets.bucket.flow import SHIPPED_PRICES, apply, check, plan, read_prices
+from mediatool_assets.bucket.rules import Change, Control, PostureRecord
+from mediatool_assets.core.bucket import LIFECYCLE, Declaration, LifecycleRule
+from mediatool_assets.core.bucket_policies import ASPECTS, Aspect, LiveAspect
+from mediatool_assets.core.errors import BadSettings, Refused
+from mediatool_assets.pages import markdown
 from mediatool_assets_tests.bucket_twin import BucketTwin, as_declared, unknown
 
 FULL = Declaration("b", "alias/backups", 8, "logs")

@@ -9,25 +9,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain import registry
-from mediatool_assets.domain.authenticity import SignaturePolicy
-from mediatool_assets.domain.errors import DamagedInput, MediatoolError, NotAuthentic, NotFound
-from mediatool_assets.domain.keys import (
+from mediatool_assets.core import metadata as registry
+from mediatool_assets.core.authenticity import SignaturePolicy
+from mediatool_assets.core.errors import DamagedInput, MediatoolError, NotAuthentic, NotFound
+from mediatool_assets.core.metadata import Marks, RecordedSource, RegistryEntry, SourceIdentity
+from mediatool_assets.core.signing import SigningKey, TrustedKey
+from mediatool_assets.core.version import (
     MARKS_KEY,
     METADATA_PREFIX,
     REGISTRY_KEY,
+    ObjectInfo,
+    Version,
     archive_key,
     metadata_key,
 )
-from mediatool_assets.domain.marks import Marks
-from mediatool_assets.domain.metadata import RecordedSource
-from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.signing import SigningKey, TrustedKey
-from mediatool_assets.domain.source_identity import SourceIdentity
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.chain import append_version
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.flow import append_version
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -11,25 +11,23 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from mediatool_assets.domain.authenticity import SignaturePolicy
-from mediatool_assets.domain.chain import (
+from mediatool_assets.core.authenticity import (
     BEGINNING,
     ChainStatement,
     Checkpoint,
+    SignaturePolicy,
     content_digest,
     encode_statement,
     entry_key,
     number_of,
     of_version,
 )
-from mediatool_assets.domain.errors import Misuse, NotAuthentic
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.signing import SigningKey, TrustedKey
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions.chain import (
+from mediatool_assets.core.errors import Misuse, NotAuthentic
+from mediatool_assets.core.metadata import Metadata
+from mediatool_assets.core.signing import SigningKey, TrustedKey
+from mediatool_assets.core.version import ObjectInfo, Version, metadata_key
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.versions.flow import (
     append_deletion,
     append_version,
     check,

@@ -10,20 +10,18 @@ import psycopg
 import pytest
 
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.errors import BadModel, BadRules
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.sanitize import Sanitizing, sanitize
-from mediatool_assets.flows.sanitize.destinations import LocalFolder
-from mediatool_assets.flows.sanitize.rules_file import load_rules
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.comparison import Comparison
+from mediatool_assets.core.errors import BadModel, BadRules
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.export.flow import export
+from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.compared import compared
 from mediatool_assets_tests.raw_archives import documents
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -11,28 +11,31 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import Unreachable
-from mediatool_assets.domain.expectations import Bounds
-from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
-from mediatool_assets.domain.outcome import Finding
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
-from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside_model
-from mediatool_assets.flows.checks.transformed import (
-    losses_as_usual,
-    references_as_usual,
-    rows_accounted,
-)
-from mediatool_assets.flows.checks.unreadable import Findings
-from mediatool_assets.flows.checks.version import archives_whole, day_on_time, unnamed
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import LoadOptions, load
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core import schema
+from mediatool_assets.core.errors import Unreachable
+from mediatool_assets.core.model import Bounds
+from mediatool_assets.core.outcomes import Finding
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import Kind, Version, archive_key, metadata_key
+from mediatool_assets.load.flow import LoadOptions, dump, load
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
+from mediatool_assets.verify.checks import (
+    Findings,
+    archives_whole,
+    database_as_loaded,
+    day_on_time,
+    dump_as_loaded,
+    losses_as_usual,
+    raw_as_usual,
+    raw_counted,
+    references_as_usual,
+    rows_accounted,
+    schema_beside_model,
+    unnamed,
+)
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version
@@ -77,7 +80,7 @@ def earlier(
     name: str = "accounts",
 ) -> None:
     """A complete version of before, as its metadata tells of it, and its raw archive."""
-    fingerprint = schemas.Schema("media_tool", (columns,)).fingerprint()
+    fingerprint = schema.Schema("media_tool", (columns,)).fingerprint()
     raw_archive(objects, {columns: []}, version=version)
     made = example(str(version))
     exports = msgspec.structs.replace(
@@ -95,7 +98,7 @@ def earlier(
 
 def damage(objects: DirectoryObjects, kind: Kind, version: Version = VERSION) -> None:
     """Change one byte in the middle of the first block of an archive."""
-    reader = archives.reader(objects, kind, version)
+    reader = catalog.reader(objects, kind, version)
     member = next(m for m in reader.manifest.members if m.blocks and m.rows)
     block = member.blocks[0]
     path = objects.root / "objects" / archive_key(kind, version)

@@ -4,11 +4,11 @@ import pickle
 
 import pytest
 
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.workers.cluster import pickled_call
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.texts import Url
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.work import pickled_call
 
 MONGODB = Url("mongodb://u:of-the-coordinator@h:1/?authSource=admin", "MEDIATOOL_MONGODB_URL")
 POSTGRES = Url("postgresql://u:of-the-coordinator@h/a?sslmode=require", "MEDIATOOL_POSTGRES_URL")

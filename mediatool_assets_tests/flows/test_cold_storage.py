@@ -8,21 +8,20 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import InColdStorage
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare import open_both
-from mediatool_assets.flows.export.origin import adopt
-from mediatool_assets.flows.load import LoadOptions, load
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions.fetch import fetch
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.compare.flow import open_both
+from mediatool_assets.core.errors import InColdStorage
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key, metadata_key
+from mediatool_assets.export.flow import adopt
+from mediatool_assets.load.flow import LoadOptions, load
+from mediatool_assets.restore.flow import restore_postgres
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.versions.flow import fetch
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mediatool_assets.archive import spool
+from mediatool_assets.archive import writer
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.comparison import Comparison, TableComparison
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.manifest import Exclusion, Manifest
-from mediatool_assets.domain.model import Model, SourceTable
-from mediatool_assets.domain.schema import Index, Table
-from mediatool_assets.flows.compare import block_digests
-from mediatool_assets.flows.compare import table as table_module
+from mediatool_assets.compare import flow as table_module
+from mediatool_assets.compare import row_digests
+from mediatool_assets.core.comparison import Comparison, TableComparison
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.manifest import Exclusion, Manifest
+from mediatool_assets.core.model import Model, SourceTable
+from mediatool_assets.core.schema import Index, Table
 from mediatool_assets_tests.compared import (
     ONE,
     TWO,
@@ -335,8 +335,8 @@ def test_any_two_tables_compare_as_dictionaries_do(
     late: bool,
 ) -> None:
     """Over many blocks, shares and buckets, with the key first in the row or last."""
-    monkeypatch.setattr(spool, "BLOCK_BYTES", 100)
-    monkeypatch.setattr(block_digests, "SHARE_BYTES", 200)
+    monkeypatch.setattr(writer, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(row_digests, "SHARE_BYTES", 200)
     monkeypatch.setattr(table_module, "_BUCKET_BYTES", 200)
     of = table("t", name="text", n="integer", id="text") if late else KEYED
     order = [column.name for column in of.columns]

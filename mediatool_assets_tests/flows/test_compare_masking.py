@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.compare.report import render
-from mediatool_assets.flows.sanitize.rules_file import load_rules
+from mediatool_assets.compare.report import render
+from mediatool_assets.compare.row_digests import Masking
+from mediatool_assets.core.comparison import Comparison
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.sanitize.rules_file import load_rules
 from mediatool_assets_tests.compared import compared, of_archives, plain
 from mediatool_assets_tests.raw_archives import table
 

@@ -11,19 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from mediatool_assets.domain.comparison import Comparison, TableComparison
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.compare import compare
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.compare.flow import compare
+from mediatool_assets.core.comparison import Comparison, TableComparison
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.stores.local_stack import Stack
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.compared import NOW, ONE, TWO
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
 from mediatool_assets_tests.twins import DirectoryObjects

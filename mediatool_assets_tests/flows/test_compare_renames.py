@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.comparison import LikelyRename
-from mediatool_assets.domain.schema import Table
+from mediatool_assets.core.comparison import LikelyRename
+from mediatool_assets.core.schema import Table
 from mediatool_assets_tests.compared import of_tables
 from mediatool_assets_tests.raw_archives import table
 

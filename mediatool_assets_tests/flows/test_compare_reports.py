@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.integrity import Defect, Integrity, Line
-from mediatool_assets.domain.metrics import (
+from mediatool_assets.compare.report import render
+from mediatool_assets.core.comparison import Comparison
+from mediatool_assets.core.metrics import (
     ChartPoint,
     DailyMetrics,
     TableMetrics,
@@ -18,12 +18,11 @@ from mediatool_assets.domain.metrics import (
     VersionMetrics,
     compared_with,
 )
-from mediatool_assets.domain.outcome import Figure
-from mediatool_assets.flows.compare.report import render
-from mediatool_assets.flows.integrity.report import page as integrity_page
-from mediatool_assets.flows.metrics.report import page as metrics_page
-from mediatool_assets.flows.reports.formats import Format
-from mediatool_assets.flows.reports.html import html
+from mediatool_assets.core.outcomes import Figure
+from mediatool_assets.integrity.plan import Defect, Integrity, Line
+from mediatool_assets.integrity.report import page as integrity_page
+from mediatool_assets.pages import Format, html
+from mediatool_assets.reports.report import page as metrics_page
 from mediatool_assets_tests.compared import of_tables
 from mediatool_assets_tests.raw_archives import table
 

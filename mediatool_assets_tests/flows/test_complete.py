@@ -14,20 +14,17 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
-from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, archive_key, metadata_key
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import LoadOptions, load
-from mediatool_assets.flows.versions import archives, catalog
-from mediatool_assets.flows.versions.fetch import fetch
-from mediatool_assets.flows.workers.workspace import Workspace, workspace
+from mediatool_assets.core.errors import BadArchive, CheckFailed, CountMismatch, NotFound
+from mediatool_assets.core.metadata import Purpose, RegistryEntry
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import REGISTRY_KEY, Kind, Version, archive_key, metadata_key
+from mediatool_assets.load.flow import LoadOptions, dump, load
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.flow import fetch
+from mediatool_assets.work.scratch import Workspace, workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import HOMES, ROWS, finish, load_and_dump, make
 from mediatool_assets_tests.transformed import transformed
@@ -126,7 +123,7 @@ def test_the_metadata(case: Case) -> None:
         assert export.path == case.objects.uri(key)
         assert export.sha256 == hashlib.sha256(data).hexdigest()
         assert (export.size_bytes, export.size_mb) == (len(data), round(len(data) / 1e6, 3))
-        members = archives.reader(case.objects, kind, case.version).manifest.members  # type: ignore[arg-type]  # as above
+        members = catalog.reader(case.objects, kind, case.version).manifest.members  # type: ignore[arg-type]  # as above
         rows = [m for m in members if m.name.endswith((".ndjson", ".bson"))]
         assert export.uncompressed_mb == round(sum(m.bytes for m in rows) / 1e6, 3)
     assert raw.rows == {"accounts": 3, "reps": 5, "teams": 0}

@@ -17,18 +17,18 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.integrity import Integrity
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.flows.integrity import integrity
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.authenticity import Verdict
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.version import archive_key, metadata_key
+from mediatool_assets.integrity.flow import integrity
+from mediatool_assets.integrity.plan import Integrity
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.damaged_streams import (
     UNPROVEN,
     damages,

@@ -17,21 +17,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from mediatool_assets.archive import spool
-from mediatool_assets.archive.gzip_members import compress
+from mediatool_assets.archive import compress, writer
 from mediatool_assets.archive.reader import ArchiveReader, split_documents
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.dump import dump, load_and_dump
-from mediatool_assets.flows.load import LoadOptions, load
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.version_databases import loaded
-from mediatool_assets.flows.workers.cluster import RemoteExecutor
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.errors import BadArchive, CheckFailed, CountMismatch, NotFound
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.load.flow import LoadOptions, dump, load, load_and_dump
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import loaded
+from mediatool_assets.work import RemoteExecutor
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.bson_strategies import collections
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
@@ -86,7 +83,7 @@ def test_any_document_comes_back_with_the_same_bytes(
         documents.drop(mongodb_database(version))
     assert result.agrees_with(archive.manifest)
     assert result.agrees_with(dumped.manifest)
-    reader = archives.reader(twin, "dump", version)
+    reader = catalog.reader(twin, "dump", version)
     for name, expected in content.items():
         assert sorted(_content(reader, name)) == sorted(expected)
 
@@ -103,7 +100,7 @@ def test_large_collections_are_dumped_in_ranges_in_order_of_id(
     transformed(twin, version, {"entities": people[200:] + people[:200]})
     load(twin, documents, pool, version)
     dumped = dump(twin, documents, pool, version)
-    assert _content(archives.reader(twin, "dump", version), "entities") == people
+    assert _content(catalog.reader(twin, "dump", version), "entities") == people
     assert dumped.manifest.source["database"] == mongodb_database(version)
     assert list(scratch.iterdir()) == []
 
@@ -174,7 +171,7 @@ def test_a_database_that_lacks_a_document_gets_no_dump_and_no_marker(
     with pytest.raises(CountMismatch):
         load_and_dump(twin, losing, pool, version)
     assert loaded(documents, version) is None
-    assert archives.find(twin, "dump", version) is None
+    assert catalog.find(twin, "dump", version) is None
     made = load_and_dump(twin, documents, pool, version)
     documents.drop(mongodb_database(version))
     with pytest.raises(CountMismatch):
@@ -270,7 +267,7 @@ def test_metadata_is_canonical_extended_json_without_a_uuid(
     transformed(twin, version, {"teams": made_up_people(1)})
     load(twin, documents, pool, version)
     dump(twin, documents, pool, version)
-    reader = archives.reader(twin, "dump", version)
+    reader = catalog.reader(twin, "dump", version)
     assert json.loads(reader.read_file(f"mediatool_{version}/teams.metadata.json")) == {
         "options": {},
         "indexes": [
@@ -304,13 +301,13 @@ def test_a_block_that_does_not_unpack_to_its_documents_stops_the_dump(
     """It is unpacked where it was packed: no later step reads the dump before it is published."""
     transformed(twin, version, {"teams": made_up_people(3)})
     load(twin, documents, pool, version)
-    monkeypatch.setattr(spool, "compress", lambda data: compress(data[::-1]))
+    monkeypatch.setattr(writer, "compress", lambda data: compress(data[::-1]))
     with (
         ThreadPoolExecutor(1) as threads,
         pytest.raises(BadArchive, match="does not unpack to what was packed"),
     ):
         dump(twin, documents, replace(pool, executor=threads), version)
-    assert archives.find(twin, "dump", version) is None
+    assert catalog.find(twin, "dump", version) is None
 
 
 def test_a_database_without_a_marker_is_not_dumped(
@@ -382,4 +379,4 @@ def test_the_whole_way_through_the_bucket(
     dumped = dump(objects, documents, pool, version)
     assert result.agrees_with(archive.manifest)
     assert result.agrees_with(dumped.manifest)
-    assert archives.find(objects, "dump", version) == dumped
+    assert catalog.find(objects, "dump", version) == dumped

@@ -9,15 +9,14 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadArchive, NotFound, Refused
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.fetch import fetch
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.errors import BadArchive, NotFound, Refused
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key, metadata_key
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.flow import fetch
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -14,26 +14,29 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.archive.spool import spool_documents, spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
-from mediatool_assets.domain.chain import content_digest, encode_statement, of_version
-from mediatool_assets.domain.errors import DamagedInput, NotAuthentic, Refused
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.manifest import ArchiveKind
-from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.signing import SigningKey, TrustedKey
-from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.restore.mongodb import restore_mongodb
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions import archives, catalog
-from mediatool_assets.flows.versions.fetch import fetch, fetch_member
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.archive.writer import ArchiveWriter, spool_documents, spool_rows
+from mediatool_assets.core.authenticity import (
+    ACCEPT_ALL,
+    SignaturePolicy,
+    Verdict,
+    content_digest,
+    encode_statement,
+    of_version,
+)
+from mediatool_assets.core.errors import DamagedInput, NotAuthentic, Refused
+from mediatool_assets.core.manifest import ArchiveKind
+from mediatool_assets.core.metadata import Metadata
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.signing import SigningKey, TrustedKey
+from mediatool_assets.core.version import Version, archive_key, metadata_key
+from mediatool_assets.restore.flow import restore_mongodb
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.flow import fetch, fetch_member
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -272,7 +275,7 @@ def test_no_reader_takes_a_forgery(
         lambda: fetch_member(objects, ONE, "raw", "accounts", out),
         lambda: catalog.read(objects, ONE),
         lambda: catalog.raw_archive(objects, ONE),
-        lambda: archives.reader(objects, "raw", ONE),
+        lambda: catalog.reader(objects, "raw", ONE),
     ]
     if says == ALONE:  # which leaves the metadata and the transformed archive as they were
         del reads[2]
@@ -291,7 +294,7 @@ def test_a_version_is_signed_with_one_raw_archive(
     forger.edit_archive("raw")
     forger.remove(metadata_key(ONE))
     with pytest.raises(NotAuthentic, match=f"unfinished: {ONE} has no metadata"):
-        archives.reader(forger.objects, "raw", ONE)
+        catalog.reader(forger.objects, "raw", ONE)
     maker = DirectoryObjects(forger.objects.root, signature_policy=replace(TRUST, is_maker=True))
     stores = maker, reader.documents, reader.pool, ONE, tmp_path / "registry.json"
     with pytest.raises(Refused, match="set MEDIATOOL_SIGNING_KEY"):

@@ -12,12 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.conftest import empty_database, superuser
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.database_names import postgres_database as restored_name

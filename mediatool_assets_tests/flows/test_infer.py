@@ -9,12 +9,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.flows.infer import Inferred, infer
-from mediatool_assets.flows.infer.keys import KeyDatabase
-from mediatool_assets.flows.infer.table_sources import RowRange
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.manifest import NotCarried
+from mediatool_assets.core.schema import Schema, Table
+from mediatool_assets.infer.flow import Inferred, KeyDatabase, RowRange, infer
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.raw_archives import table
 
 Rows = dict[str, list[dict[str, object]]]

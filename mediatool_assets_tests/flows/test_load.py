@@ -14,16 +14,15 @@ import pytest
 from bson import Timestamp
 from pymongo import MongoClient
 
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, CheckFailed, CountMismatch
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import LoadOptions, load
-from mediatool_assets.flows.versions.version_databases import loaded
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace, workspace
+from mediatool_assets.core.errors import AlreadyExists, BadArchive, CheckFailed, CountMismatch
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.load.flow import LoadOptions, load
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import CLAIM, MARKER
+from mediatool_assets.versions.records import loaded
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace, workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.transformed import made_up_people, transformed
 from mediatool_assets_tests.twins import DirectoryObjects

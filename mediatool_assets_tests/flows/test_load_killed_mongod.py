@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.errors import CheckFailed, Unreachable
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.versions.version_databases import loaded
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local.mongo_server import binary
-from mediatool_assets.stores.local.processes import free_port
+from mediatool_assets.core.errors import CheckFailed, Unreachable
+from mediatool_assets.core.texts import Url
+from mediatool_assets.load.flow import load
+from mediatool_assets.stores.local_processes import free_port
+from mediatool_assets.stores.local_servers import mongod_binary
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.versions.records import loaded
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.transformed import ID_INDEX, made_up_people, transformed
@@ -45,7 +45,7 @@ class Mongod:
         """Start it, with a journal that is written to disk only when that is asked for."""
         self.process = subprocess.Popen(
             [
-                *(binary(), "--dbpath", self.data, "--port", str(self.port)),
+                *(mongod_binary(), "--dbpath", self.data, "--port", str(self.port)),
                 *("--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"),
                 *("--journalCommitInterval", "500", "--wiredTigerCacheSizeGB", "0.25"),
                 *("--logpath", self.data / "log"),

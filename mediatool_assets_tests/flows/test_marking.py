@@ -13,16 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.errors import DamagedInput, NotFound, Refused, Unreachable
-from mediatool_assets.domain.keys import AS_DESCRIBED, MARKS_KEY, REGISTRY_KEY, metadata_key
-from mediatool_assets.domain.marks import Marks
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog, marking, marks
-from mediatool_assets.flows.versions.registry import register
+from mediatool_assets.core.errors import DamagedInput, NotFound, Refused, Unreachable
+from mediatool_assets.core.metadata import Marks, Purpose
+from mediatool_assets.core.version import (
+    AS_DESCRIBED,
+    MARKS_KEY,
+    REGISTRY_KEY,
+    Version,
+    metadata_key,
+)
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions import flow as marking
+from mediatool_assets.versions.records import register
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -34,7 +39,7 @@ AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def complete(objects: ObjectStore, version: Version, purpose: Purpose = "daily_backup") -> None:
     """Metadata and archives of a version, as far as marks are concerned."""
     metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
-    for key in marks.keys_of(version, AS_DESCRIBED)[1:]:
+    for key in catalog.keys_of(version, AS_DESCRIBED)[1:]:
         objects.put(key, b"archive")
     objects.put(metadata_key(version), metadata.to_json())
 
@@ -95,7 +100,7 @@ def test_writers_at_once_lose_nothing(
     for version in VERSIONS:
         complete(objects, version)
     list(executor.map(Writer(objects, local), VERSIONS))
-    found = marks.read(objects)
+    found = catalog.read_marks(objects)
     names = [str(version) for version in VERSIONS]
     assert found.notes == {name: f"notes of {name}" for name in names}
     assert {name: pin.who for name, pin in found.pinned.items()} == {n: n for n in names}
@@ -152,7 +157,11 @@ def test_promotion_and_rollback(
         assert promoted(twin) == [after.promoted] == [str(version)]
     with pytest.raises(Refused, match="there is no earlier promotion to return to"):
         marking.rollback(twin, databases, local, at=AT)
-    assert [p.withdrawn is None for p in marks.read(twin).promotions] == [True, False, False]
+    assert [p.withdrawn is None for p in catalog.read_marks(twin).promotions] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_only_what_can_be_used_is_promoted(
@@ -198,7 +207,7 @@ def test_a_mark_that_came_too_late_is_none(
     pruned = PrunedMeanwhile(twin, lambda: metadata.unlink(missing_ok=True))
     with pytest.raises(NotFound, match="not a complete version"):
         marking.keep(pruned, VERSIONS[0], local, at=AT, who="me")
-    assert marks.read(twin).pinned == {}
+    assert catalog.read_marks(twin).pinned == {}
     marking.promote(twin, databases, VERSIONS[1], local, at=AT, who="me")
     dropped = PrunedMeanwhile(twin, lambda: databases.drop(mongodb_database(VERSIONS[2])))
     with pytest.raises(NotFound, match=f"restore {VERSIONS[2]} --to mongodb"):
@@ -208,7 +217,7 @@ def test_a_mark_that_came_too_late_is_none(
 
 def tagged(twin: DirectoryObjects) -> list[bool]:
     """Of each object of the test version, whether the bucket's rule would delete it."""
-    return [bool(twin.tags(key)) for key in marks.keys_of(VERSIONS[0], AS_DESCRIBED)]
+    return [bool(twin.tags(key)) for key in catalog.keys_of(VERSIONS[0], AS_DESCRIBED)]
 
 
 def test_the_rule_for_tests_spares_what_is_kept(
@@ -230,7 +239,7 @@ def test_the_rule_for_tests_spares_what_is_kept(
     assert tagged(twin) == [True] * 4
     marking.rollback(twin, databases, local, at=AT)
     assert tagged(twin) == [False] * 4
-    assert [bool(twin.tags(key)) for key in marks.keys_of(others[0], AS_DESCRIBED)] == [False] * 4
+    assert [bool(twin.tags(key)) for key in catalog.keys_of(others[0], AS_DESCRIBED)] == [False] * 4
 
 
 @dataclass
@@ -265,7 +274,7 @@ def test_no_protected_version_is_tagged_wherever_a_command_fails(
     else:
         marking.unkeep(twin, test, local)
     assert tagged(twin) == [True] * 4
-    before = marks.read(twin)
+    before = catalog.read_marks(twin)
 
     def run(objects: ObjectStore) -> None:
         if command == "keep":
@@ -277,11 +286,11 @@ def test_no_protected_version_is_tagged_wherever_a_command_fails(
 
     with pytest.raises(Unreachable, match="503"):
         run(FailingTags(twin, answered))
-    assert marks.read(twin) == before
+    assert catalog.read_marks(twin) == before
     assert tagged(twin) == [True] * (4 - answered) + [False] * answered, "the metadata is the last"
     run(twin)
     assert tagged(twin) == [False] * 4
-    assert str(test) in marks.read(twin).protected
+    assert str(test) in catalog.read_marks(twin).protected
 
 
 @dataclass
@@ -307,7 +316,7 @@ def test_of_two_writers_of_marks_the_last_one_tags(twin: DirectoryObjects, local
     slow = SlowTags(twin, lambda: marking.keep(twin, VERSIONS[0], local, at=AT, who="me"))
     marking.keep(twin, VERSIONS[0], local, at=AT, who="me")
     marking.unkeep(slow, VERSIONS[0], local)
-    assert VERSIONS[0] in map(Version.parse, marks.read(twin).pinned)
+    assert VERSIONS[0] in map(Version.parse, catalog.read_marks(twin).pinned)
     assert tagged(twin) == [False] * 4
     slow = SlowTags(twin, lambda: marking.unkeep(twin, VERSIONS[0], local))
     marking.keep(slow, VERSIONS[0], local, at=AT, who="me")
@@ -331,12 +340,12 @@ def test_damaged_marks_are_not_forgotten(twin: DirectoryObjects, local: Path) ->
     (twin.root / "objects" / metadata_key(VERSIONS[7])).unlink()
     for damage in (b"{", b"[]", b"null", b"", b"\xff"):
         twin.put(MARKS_KEY, damage, replacing=twin.get(MARKS_KEY)[1])
-        for act in (marks.read, lambda o: marking.unkeep(o, VERSIONS[0], local)):
+        for act in (catalog.read_marks, lambda o: marking.unkeep(o, VERSIONS[0], local)):
             with pytest.raises(DamagedInput, match=r"version-marks\.json cannot be read"):
                 act(twin)
         register(twin)
         assert catalog.registry(twin) == before[:7]
-        assert marks.known(twin) is None
+        assert catalog.known_marks(twin) is None
 
 
 STEPS = st.sampled_from(["promote", "rollback", "keep", "unkeep", "annotate"])

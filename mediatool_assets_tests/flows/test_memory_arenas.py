@@ -6,7 +6,7 @@ from pathlib import Path
 
 PROGRAM = """
 import ctypes, sys, threading
-from mediatool_assets.flows.workers.memory_arenas import keep_heaps_few
+from mediatool_assets.work import keep_heaps_few
 if sys.argv[1] == "few":
     keep_heaps_few(2)
 libc = ctypes.CDLL(None)

@@ -8,32 +8,30 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain.comparison import Figure
-from mediatool_assets.domain.errors import BadArchive, Misuse, NotFound
-from mediatool_assets.domain.keys import archive_key, comparison_key, report_key
-from mediatool_assets.domain.metrics import DailyMetrics, KeyColumn, TableMetrics
-from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.schema import ForeignKey
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.metrics import (
+from mediatool_assets import pages as storage
+from mediatool_assets.core.comparison import Figure
+from mediatool_assets.core.errors import BadArchive, Misuse, NotFound
+from mediatool_assets.core.metrics import DailyMetrics, KeyColumn, TableMetrics
+from mediatool_assets.core.model import Model
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.schema import ForeignKey
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key, comparison_key, report_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.pages import html, markdown
+from mediatool_assets.reports.flow import (
     MetricsWithComparison,
     ReportTools,
     compare_versions,
     daily_metrics,
     judged,
 )
-from mediatool_assets.flows.metrics.report import compared, page, written
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import storage
-from mediatool_assets.flows.reports.html import html
-from mediatool_assets.flows.reports.markdown import markdown
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.reports.report import compared, page, written
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.complete_versions import USERS, complete, publish_metadata, users
 from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.seed.edits import printed, reported

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import BadModel
-from mediatool_assets.domain.expectations import Bounds
-from mediatool_assets.domain.model import (
+from mediatool_assets.core.errors import BadModel
+from mediatool_assets.core.model import (
     AdditionVerb,
+    Bounds,
     FieldType,
     LeftOut,
     Model,
@@ -16,8 +16,8 @@ from mediatool_assets.domain.model import (
     Take,
     TypeChanges,
 )
-from mediatool_assets.domain.model_digest import digest
-from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.shapes import digest
 
 GOOD = """\
 tables:

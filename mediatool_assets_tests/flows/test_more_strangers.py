@@ -13,15 +13,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.restore.flow import restore_postgres
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.extension_types import (
     EXTENSION_TYPES,

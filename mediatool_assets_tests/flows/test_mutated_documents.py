@@ -12,17 +12,20 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, archive_key, metadata_key
-from mediatool_assets.domain.marks import Marks
-from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.verdict import Check, Verdict, verdict_key
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import catalog, marks
-from mediatool_assets.flows.versions.listing import listed
-from mediatool_assets.flows.versions.registry import keep_newest_last, register
-from mediatool_assets.flows.versions.verdicts import standing_verdict
+from mediatool_assets.core import metadata
+from mediatool_assets.core.authenticity import Check, Verdict, verdict_key
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.core.metadata import Marks, RegistryEntry
+from mediatool_assets.core.version import (
+    MARKS_KEY,
+    REGISTRY_KEY,
+    Version,
+    archive_key,
+    metadata_key,
+)
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.flow import listed
+from mediatool_assets.versions.records import keep_newest_last, register, standing_verdict
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.simulation.bucket import Bucket
 from mediatool_assets_tests.simulation.test_twins import Quiet
@@ -65,7 +68,7 @@ def stored() -> dict[str, bytes]:
         **{metadata_key(v): example(str(v)).to_json() for v in (NEW, OLD)},
         **{archive_key("raw", v): b"archive" for v in (OLD, NEW)},
         MARKS_KEY: said.to_json(),
-        REGISTRY_KEY: registry_file.registry_to_json(entries),
+        REGISTRY_KEY: metadata.registry_to_json(entries),
         **{verdict_key(NEW, v): v.to_json() for v in (FAILED, JUDGED)},
     }
 
@@ -93,7 +96,7 @@ def require(objects: Bucket, *, is_sound: bool = True) -> None:
         lambda: catalog.read(objects, NEW),
         lambda: catalog.latest(objects),
         lambda: catalog.versions_before(objects, NEW, 1),
-        lambda: marks.read(objects),
+        lambda: catalog.read_marks(objects),
         lambda: standing_verdict(objects, NEW),
         lambda: keep_newest_last(objects),
         lambda: register(objects, anew=True),

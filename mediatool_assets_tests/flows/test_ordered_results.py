@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mediatool_assets.domain.errors import BadValue, CheckFailed
-from mediatool_assets.flows.workers.ordered_results import in_order
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.errors import BadValue, CheckFailed
+from mediatool_assets.work import in_order, worker_pool
+from mediatool_assets.work.scratch import Workspace
 
 
 def test_results_come_in_the_order_of_the_shares(pool: Workspace) -> None:

@@ -6,16 +6,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain.errors import BadArchive, NotFound, PastDay
-from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.export.origin import Asked, Origin, SourceCandidates, adopt
-from mediatool_assets.flows.export.rds_source import RdsExport
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed.rds_export import export_as_rds
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import BadArchive, NotFound, PastDay
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key, metadata_key
+from mediatool_assets.demo.demonstration import export_as_rds
+from mediatool_assets.export.flow import Asked, Origin, SourceCandidates, adopt, export
+from mediatool_assets.export.rds import RdsExport
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.twins import DirectoryObjects
 
 TODAY = "2026-01-05"

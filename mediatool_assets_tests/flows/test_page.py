@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.page import (
+from mediatool_assets.pages import (
     BarChart,
     Calendar,
     CalendarDay,
@@ -18,15 +18,17 @@ from mediatool_assets.domain.page import (
     Number,
     Page,
     Section,
+    bars,
+    escape,
+    escaped,
+    format_of,
     grid,
+    html,
+    line,
+    markdown,
+    sizes,
 )
-from mediatool_assets.flows.reports.charts import bars, line
-from mediatool_assets.flows.reports.escaping import escape
-from mediatool_assets.flows.reports.figures import bytes_text as as_text
-from mediatool_assets.flows.reports.figures import sizes
-from mediatool_assets.flows.reports.formats import format_of
-from mediatool_assets.flows.reports.html import html
-from mediatool_assets.flows.reports.markdown import escaped, markdown
+from mediatool_assets.pages import bytes_text as as_text
 
 NASTY = '<b id="x">$a$</b>'
 

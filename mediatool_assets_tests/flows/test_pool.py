@@ -4,12 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.work import worker_pool
 
 PROGRAM = """
 import imported_by_the_program
-import mediatool_assets.flows.query.frames
-from mediatool_assets.flows.workers.pool import worker_pool
+import mediatool_assets.query.handles
+from mediatool_assets.work import worker_pool
 
 if __name__ == "__main__":
     with worker_pool(1) as pool:

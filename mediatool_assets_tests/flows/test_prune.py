@@ -13,33 +13,28 @@ import pymongo
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, configuration
-from mediatool_assets.domain.errors import CheckFailed, Refused
-from mediatool_assets.domain.keys import (
+from mediatool_assets.core.bucket import LIFECYCLE, TESTING, LifecycleRule, configuration
+from mediatool_assets.core.errors import CheckFailed, Refused
+from mediatool_assets.core.inventory import FoundDatabase
+from mediatool_assets.core.metadata import Marker, ProtectionCheck, Purpose, never_protected
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import (
     AS_DESCRIBED,
     MARKS_KEY,
     METADATA_PREFIX,
     REGISTRY_KEY,
+    Version,
     archive_key,
     metadata_key,
 )
-from mediatool_assets.domain.marks import ProtectionCheck, never_protected
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.retention import Policy
-from mediatool_assets.domain.retention_inventory import FoundDatabase
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports.retention import DatabaseServer, Pruning
-from mediatool_assets.flows.prune import carry_out, plan
-from mediatool_assets.flows.versions import catalog, marks
+from mediatool_assets.prune.flow import carry_out, plan
+from mediatool_assets.prune.rules import Policy
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.mongodb_retention import MongoDatabases
-from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+from mediatool_assets.stores.ports import DatabaseServer, Pruning
+from mediatool_assets.stores.retention import MongoDatabases, PostgresDatabases
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_bucket import S3Bucket
-from mediatool_assets.stores.s3_deletion import S3Deletion
+from mediatool_assets.stores.s3_bucket import S3Bucket, S3Deletion
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.moto_server import moto_server
@@ -117,7 +112,7 @@ class World:
         if purpose is not None:
             metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
             self.objects.put(metadata_key(version), metadata.to_json())
-            marks.update_tags(self.objects, metadata)
+            catalog.update_tags(self.objects, metadata)
         return version
 
     def mongodb(self, version: Version, *, complete: bool = True) -> str:
@@ -188,14 +183,14 @@ def world(settings: Settings, objects: S3Objects) -> Iterator[World]:
 def test_exactly_the_plan(world: World, tmp_path: Any) -> None:
     """What the plan drops is gone with all its versions and markers; all else is as it was."""
     pinned, promoted = world.export(41), world.export(42)
-    marks.change(world.objects, lambda m: m.keeping(pinned, NOW, "me"))
-    marks.change(world.objects, lambda m: m.promoting(promoted, NOW, "me"))
+    catalog.change(world.objects, lambda m: m.keeping(pinned, NOW, "me"))
+    catalog.change(world.objects, lambda m: m.promoting(promoted, NOW, "me"))
     old, foreign, used, died = (world.export(days) for days in (43, 44, 45, 46))
     nights = [world.export(days) for days in (0.1, 1.1, 2.1)]
     young, test, other = (world.export(days, "testing") for days in (3, 9, 10))
-    marks.change(world.objects, lambda m: m.keeping(other, NOW, "me"))
+    catalog.change(world.objects, lambda m: m.keeping(other, NOW, "me"))
     broken_off, failed = world.export(11, None), world.export(12, None)
-    for key in marks.keys_of(broken_off, AS_DESCRIBED)[1:]:
+    for key in catalog.keys_of(broken_off, AS_DESCRIBED)[1:]:
         world.objects.tag(key, dict([TESTING]))
     copy = archive_key("sanitized", old)
     world.objects.put(copy, b"sanitized")
@@ -224,7 +219,7 @@ def test_exactly_the_plan(world: World, tmp_path: Any) -> None:
         done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
     assert ({d.name for d in done.dropped}, done.failed, done.left) == (dropped, {}, [])
     assert world.databases() == before - drops
-    keys = {*marks.keys_of(test, AS_DESCRIBED), *marks.keys_of(broken_off, AS_DESCRIBED), copy}
+    keys = {*catalog.keys_of(test, AS_DESCRIBED), *catalog.keys_of(broken_off, AS_DESCRIBED), copy}
     assert world.stored() == (stored - keys) | {REGISTRY_KEY}
     again = plan(world.stores, Policy(daily=3, weekly=0, monthly=0), NOW)
     assert {d.name for d in again if not d.keep} <= {postgres_database(used)}  # idle by now
@@ -269,7 +264,7 @@ def test_a_killed_prune_is_finished_by_the_next(world: World, tmp_path: Any, liv
     assert {d.name for d in again if not d.keep} == {name, str(test)}
     done = carry_out(world.stores, again, local)
     assert (done.failed, done.left) == ({}, [])
-    assert world.stored() == {*marks.keys_of(newest, AS_DESCRIBED), REGISTRY_KEY}
+    assert world.stored() == {*catalog.keys_of(newest, AS_DESCRIBED), REGISTRY_KEY}
     assert not world.documents.exists(name)
 
 
@@ -291,7 +286,7 @@ def test_what_a_failed_version_left(world: World, tmp_path: Any) -> None:
     assert {d.name for d in done.dropped} == {str(failed), databases[0]}
     assert [world.documents.marker(name) is not None for name in databases] == [False, True]
     assert all("it was completed" in done.failed[name] for name in (str(finished), databases[1]))
-    gone = set(marks.keys_of(failed, AS_DESCRIBED)[1:])
+    gone = set(catalog.keys_of(failed, AS_DESCRIBED)[1:])
     assert world.stored() == (stored - gone) | {REGISTRY_KEY}
     assert f"{whole} is complete" in {d.name: d.reason for d in decisions}[str(failed)]
 
@@ -320,7 +315,7 @@ def test_a_pin_after_the_plan_holds(world: World, tmp_path: Any) -> None:
     name = world.mongodb(test)
     decisions = plan(world.stores, Policy(), NOW)
     assert {d.name for d in decisions if not d.keep} == {name, str(test)}
-    marks.change(world.objects, lambda m: m.keeping(test, NOW, "me"))
+    catalog.change(world.objects, lambda m: m.keeping(test, NOW, "me"))
     stored = world.stored()
     done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
     assert done.dropped == []
@@ -359,7 +354,7 @@ def test_a_pin_while_the_metadata_goes_holds(world: World, tmp_path: Any) -> Non
     data, _ = world.objects.get(metadata_key(test))
     stored = world.stored()
     decisions = plan(world.stores, Policy(), NOW)
-    pin = lambda: marks.change(world.objects, lambda m: m.keeping(test, NOW, "me"))  # noqa: E731
+    pin = lambda: catalog.change(world.objects, lambda m: m.keeping(test, NOW, "me"))  # noqa: E731
     stores = replace(world.stores, deletion=Meanwhile(S3Deletion(world.objects), pin))
     done = carry_out(stores, decisions, tmp_path / "mongodb-versions.json")
     assert done.dropped == []
@@ -411,7 +406,7 @@ def test_object_lock_holds(lockable: S3Objects, tmp_path: Any) -> None:
     client, bucket = lockable.client, lockable.bucket
     for days, purpose in ((0.1, "daily_backup"), (9, "testing"), (10, "testing"), (11, "testing")):
         metadata = msgspec.structs.replace(example(str(of(days))), purpose=purpose)
-        for key in marks.keys_of(of(days), AS_DESCRIBED)[1:]:
+        for key in catalog.keys_of(of(days), AS_DESCRIBED)[1:]:
             lockable.put(key, b"archive")
         lockable.put(metadata_key(of(days)), metadata.to_json())
     retained, held = archive_key("dump", of(9)), archive_key("raw", of(10))
@@ -433,7 +428,7 @@ def test_object_lock_holds(lockable: S3Objects, tmp_path: Any) -> None:
         assert stores.deletion.left(key) == before > 0
     done = carry_out(stores, decisions.values(), tmp_path / "mongodb-versions.json")
     assert ([d.version for d in done.dropped], done.failed, done.left) == ([of(11)], {}, [])
-    assert sum(map(stores.deletion.left, marks.keys_of(of(11), AS_DESCRIBED))) == 0
+    assert sum(map(stores.deletion.left, catalog.keys_of(of(11), AS_DESCRIBED))) == 0
 
 
 def test_a_plan_against_the_live_rules_is_refused(lockable: S3Objects) -> None:

@@ -9,20 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain.errors import BadSource
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.rds_export import same_type
-from mediatool_assets.domain.schema import Column
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.export.rds_source import RdsExport, find
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.seed.rds_export import export_as_rds
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import BadSource
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.schema import Column
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.demo.demonstration import export_as_rds
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.export.rds import RdsExport, find
+from mediatool_assets.export.rds_files import same_type
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.twins import DirectoryObjects
 
 LIVE = Version.parse("20260104-020000")

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mediatool_assets.domain.errors import BadSource, NotFound
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export.rds_snapshot import SnapshotExporter
+from mediatool_assets.core.errors import BadSource, NotFound
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.rds import SnapshotExporter
 from mediatool_assets_tests.moto_server import QUIET
 from mediatool_assets_tests.rds_twin import INSTANCE, RdsTwin, rds_twin
 

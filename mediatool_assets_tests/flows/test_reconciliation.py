@@ -9,27 +9,19 @@ import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import (
-    BadArchive,
-    CheckFailed,
-    CountMismatch,
-    NotFound,
-    Refused,
-)
-from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames
-from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Manifest, Member
-from mediatool_assets.domain.targets import Targets
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete.reconciliation import (
+from mediatool_assets.core.errors import BadArchive, CheckFailed, CountMismatch, NotFound, Refused
+from mediatool_assets.core.manifest import FORMAT, ArchiveKind, Manifest, Member
+from mediatool_assets.core.setting_values import Targets
+from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames, Version
+from mediatool_assets.stores.ports import DocumentStore
+from mediatool_assets.verify.publish import (
     VersionArchives,
     compare,
     homes_in_all,
     losses,
     unresolved,
 )
-from mediatool_assets.flows.ports import DocumentStore
-from mediatool_assets.flows.versions.archives import publish
-from mediatool_assets.flows.versions.source_counts import require_source_counts, source_counts
+from mediatool_assets.versions.catalog import publish, require_source_counts, source_counts
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version.parse("20250621-143000")

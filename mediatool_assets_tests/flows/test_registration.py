@@ -10,19 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mediatool_assets.domain import registry
-from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
-from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.registry import (
-    keep_newest_last,
-    register,
-    write_local_registry,
-)
+from mediatool_assets.core import metadata
+from mediatool_assets.core.metadata import RegistryEntry
+from mediatool_assets.core.version import REGISTRY_KEY, Version, metadata_key
+from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_deletion import S3Deletion
+from mediatool_assets.stores.s3_bucket import S3Deletion
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import keep_newest_last, register, write_local_registry
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -76,8 +71,8 @@ WHOLE = tuple(RegistryEntry.of(example(version)) for version in VERSIONS[:4])
         b"",
         b"[",
         b"[]",
-        registry.registry_to_json(WHOLE[1:3]),
-        registry.registry_to_json(WHOLE[::-1]),
+        metadata.registry_to_json(WHOLE[1:3]),
+        metadata.registry_to_json(WHOLE[::-1]),
     ],
     ids=["none", "empty file", "damaged", "empty", "entries missing", "disordered"],
 )
@@ -86,7 +81,7 @@ def test_the_registry_is_made_whole(twin: DirectoryObjects, stored: bytes | None
     if stored is not None:
         twin.put(REGISTRY_KEY, stored)
     register(twin)
-    assert registry.registry_from_json(twin.get(REGISTRY_KEY)[0]) == WHOLE == catalog.registry(twin)
+    assert metadata.registry_from_json(twin.get(REGISTRY_KEY)[0]) == WHOLE == catalog.registry(twin)
 
 
 def test_a_version_that_is_gone(twin: DirectoryObjects) -> None:

@@ -12,39 +12,27 @@ import pytest
 from psycopg import sql
 from pymongo import MongoClient
 
-from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.load import LoadOptions
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.restore.mongodb import restore_mongodb
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.sanitize import (
-    SHIPPED_RULES,
-    Published,
-    Sanitizing,
-    load_rules,
-    report_keys,
-    sanitize,
-)
-from mediatool_assets.flows.sanitize.copies import (
-    sanitized_documents,
-    sanitized_store,
-)
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.errors import Refused
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.texts import SHIPPED_MODEL, Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.load.flow import LoadOptions
+from mediatool_assets.restore.flow import RestoreOptions, restore_mongodb, restore_postgres
+from mediatool_assets.sanitize.copies import sanitized_documents, sanitized_store
+from mediatool_assets.sanitize.flow import Published, Sanitizing, report_keys, sanitize
+from mediatool_assets.sanitize.rules_file import SHIPPED_RULES, load_rules
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.mongodb_retention import MongoDatabases
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
-from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.stores.retention import MongoDatabases, PostgresDatabases
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.conftest import superuser
 from mediatool_assets_tests.database_names import (
     mongodb_database,

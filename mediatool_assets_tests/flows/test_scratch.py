@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.flows.workers.scratch import scratch_folder
+from mediatool_assets.work.scratch import scratch_folder
 
 HOLDING = """
 import sys, time
 from pathlib import Path
-from mediatool_assets.flows.workers.scratch import scratch_folder
+from mediatool_assets.work.scratch import scratch_folder
 with scratch_folder(Path(sys.argv[1])) as folder:
     (folder / "rows").write_text("x")
     print(folder, flush=True)

@@ -7,9 +7,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from mediatool_assets.domain.keys import metadata_key, report_key
-from mediatool_assets.flows.reports import storage
-from mediatool_assets.flows.site import INDEX_KEY, publish, write
+from mediatool_assets import pages as storage
+from mediatool_assets.core.version import metadata_key, report_key
+from mediatool_assets.reports.site import INDEX_KEY, publish, write
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.made_up_site import DAYS, fill, version_of
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from mediatool_assets.flows.site import write
+from mediatool_assets.reports.site import write
 from mediatool_assets_tests.made_up_site import fill
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.archive.spool import Spooled
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import BadArchive, Unreachable
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.flows.versions.archives import publish
-from mediatool_assets.flows.workers.cluster import RemoteExecutor
-from mediatool_assets.flows.workers.spooling import Spooling, spooling
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.archive.writer import ArchiveWriter, Spooled
+from mediatool_assets.core.errors import BadArchive, Unreachable
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.versions.catalog import publish
+from mediatool_assets.work import RemoteExecutor
+from mediatool_assets.work.scratch import Spooling, Workspace, spooling
 from mediatool_assets_tests.archive.strategies import VERSION
 from mediatool_assets_tests.twins import DirectoryObjects
 

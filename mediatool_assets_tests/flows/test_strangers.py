@@ -9,26 +9,26 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.infer import ArchivedTables, LiveTables, infer
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
-from mediatool_assets.flows.sanitize.copies import sanitized_store
-from mediatool_assets.flows.sanitize.suggest import suggest
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.resolution import resolve
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.infer.flow import ArchivedTables, LiveTables, infer
+from mediatool_assets.restore.flow import restore_postgres
+from mediatool_assets.sanitize.copies import sanitized_store
+from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules, suggest
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database, sanitized_postgres_database
 from mediatool_assets_tests.database_names import postgres_database as restored_name
 from mediatool_assets_tests.journey import Servers, travel
@@ -131,13 +131,13 @@ def test_what_is_proposed_runs_too(
     version = Version(datetime(2004, 3, 1, tzinfo=UTC))
     objects = DirectoryObjects(tmp_path / "bucket")
     raw = export(source, objects, pool, version).manifest
-    found = infer(ArchivedTables(archives.reader(objects, "raw", version)), pool)
+    found = infer(ArchivedTables(catalog.reader(objects, "raw", version)), pool)
     text, taken = taken_over(found.model)
     assert taken == PROPOSED[name]
     path = tmp_path / "model.yaml"
     path.write_text(text, "utf-8")
     model = load_model(path)
-    schema = Schema.from_json(archives.reader(objects, "raw", version).read_file("schema.json"))
+    schema = Schema.from_json(catalog.reader(objects, "raw", version).read_file("schema.json"))
     assert resolve(model, schema).warnings == ()
     facts = transform(objects, pool, version, model).manifest.facts
     rows = facts["rows"]

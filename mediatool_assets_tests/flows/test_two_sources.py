@@ -9,16 +9,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.metadata import RecordedSource
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.raw import raw_as_usual, schema_beside_model
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.versions import archives, catalog
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.metadata import RecordedSource
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, metadata_key
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.verify.checks import raw_as_usual, schema_beside_model
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -53,7 +52,7 @@ def sources(postgres_database: Url) -> Iterator[tuple[PostgresSource, PostgresSo
 
 def published(objects: DirectoryObjects, version: Version) -> None:
     """Metadata that says of the version's raw archive what its manifest says."""
-    archive, found = archives.reader(objects, "raw", version), example(str(version))
+    archive, found = catalog.reader(objects, "raw", version), example(str(version))
     facts = {name: str(fact) for name, fact in archive.manifest.source.items()}
     source = msgspec.convert(facts, RecordedSource)
     assert source.system_identifier is not None

@@ -13,27 +13,26 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadSettings, BadSource, Misuse, NotFound
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.metadata import Metadata, instant
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
-from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.verdict import Check, Verdict
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import RestoreTarget, Stores
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
+from mediatool_assets.core.authenticity import Check, Verdict
+from mediatool_assets.core.errors import BadSettings, BadSource, Misuse, NotFound
+from mediatool_assets.core.metadata import Metadata, instant
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import SHIPPED_MODEL, Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.restore.flow import restore_postgres
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.ports import RestoreTarget, Stores
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.records import standing_verdict, store_verdict
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.database_names import postgres_database as restored_name
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
@@ -63,7 +62,7 @@ class Finished:
 
     def reader(self, kind: VersionArchive) -> ArchiveReader:
         """One of its archives."""
-        return archives.reader(self.objects, kind, self.version)
+        return catalog.reader(self.objects, kind, self.version)
 
     def write(self, kind: VersionArchive, offset: int, data: bytes) -> None:
         """Damage an archive in its place."""

@@ -15,40 +15,45 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.archive.spool import spool_documents, spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.authenticity import SignaturePolicy
-from mediatool_assets.domain.chain import BEGINNING
-from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.keys import AS_DESCRIBED, metadata_key
-from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Exclusion, Manifest, Member
-from mediatool_assets.domain.outcome import Outcome
-from mediatool_assets.domain.restore_record import Marker, content_of
-from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.signing import SigningKey, TrustedKey
-from mediatool_assets.domain.targets import VersionArchive
-from mediatool_assets.domain.verdict import Check
-from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
-from mediatool_assets.flows.verify import databases
-from mediatool_assets.flows.verify.blocks import MemberBlocks, damages, read_blocks
-from mediatool_assets.flows.verify.databases import read_mongodb
-from mediatool_assets.flows.verify.signatures import read_chain, read_signature
-from mediatool_assets.flows.verify.stores import (
+from mediatool_assets.archive.writer import ArchiveWriter, spool_documents, spool_rows
+from mediatool_assets.core.authenticity import BEGINNING, Check, DailySample, SignaturePolicy
+from mediatool_assets.core.errors import CheckFailed, DamagedInput, Misuse, Unreachable
+from mediatool_assets.core.manifest import (
+    FORMAT,
+    ArchiveKind,
+    Exclusion,
+    Fingerprint,
+    Manifest,
+    Member,
+)
+from mediatool_assets.core.metadata import Marker, content_of
+from mediatool_assets.core.outcomes import Outcome
+from mediatool_assets.core.schema import Schema, Table
+from mediatool_assets.core.setting_values import VersionArchive
+from mediatool_assets.core.signing import SigningKey, TrustedKey
+from mediatool_assets.core.version import AS_DESCRIBED, metadata_key
+from mediatool_assets.stores.ports import DocumentStore, RestoreTarget
+from mediatool_assets.verify import flow as databases
+from mediatool_assets.verify.flow import (
     ArchiveReading,
+    MemberBlocks,
     MongoReading,
     PostgresReading,
     StoreReading,
     Verification,
+    damages,
     in_two_tries,
     look_again,
     open_archive,
     open_mongodb,
     open_postgres,
+    read_blocks,
+    read_chain,
+    read_mongodb,
+    read_signature,
 )
-from mediatool_assets.flows.versions.chain import append_version
-from mediatool_assets.flows.versions.version_databases import Loaded
+from mediatool_assets.versions.flow import append_version
+from mediatool_assets.versions.records import Loaded
 from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import table
@@ -521,7 +526,7 @@ def restored(
     def reread(_: object, __: object, tables: Sequence[Table], ___: object) -> object:
         return {t.name: _print(c) for t, c in zip(tables, rows, strict=False)}
 
-    monkeypatch.setattr(databases, "reread_tables", reread)
+    monkeypatch.setattr(databases, "reread", reread)
     members = [Member(f"{n}.ndjson", 1, 5, (), fingerprint=str(_print(n)), table=n) for n in "ab"]
     exclusions = (Exclusion("c", "too large", 1),)
     manifest = Manifest(FORMAT, "raw", str(VERSION), tuple(members), exclusions=exclusions)
@@ -663,7 +668,7 @@ def test_a_database_has_the_collections_of_the_archive(
     ) -> dict[str, Fingerprint]:
         return {n: _print(c) for n, c in zip(there, content, strict=False) if n in members}
 
-    monkeypatch.setattr(databases, "reread_collections", reread)
+    monkeypatch.setattr(databases, "reread", reread)
     found = MongoReading("mongodb", "x", marker=_loaded("ab"))
     documents = cast(DocumentStore, Documents(there))
     read_mongodb(verification(sample), found, documents, manifest_of("a", "b"))
@@ -685,7 +690,7 @@ def test_a_failure_is_looked_at_again(
     monkeypatch: pytest.MonkeyPatch, content: str, load: str, outcome: Outcome
 ) -> None:
     """One of a database that was replaced meanwhile is none; what passed is not looked at."""
-    monkeypatch.setattr(databases, "reread_collections", lambda *_: {"a": _print(content)})
+    monkeypatch.setattr(databases, "reread", lambda *_: {"a": _print(content)})
     found = MongoReading("mongodb", "x", marker=_loaded("a"))
     documents = cast(DocumentStore, Documents("a", load=load))
     read_mongodb(verification(), found, documents, manifest_of("a"))
@@ -752,7 +757,7 @@ def test_the_chain_of_a_version(tmp_path: Path) -> None:
 
 def test_a_database_that_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a marker or a manifest nothing is read; another archive's marker is told."""
-    monkeypatch.setattr(databases, "reread_collections", lambda *_: {"a": _print("a")})
+    monkeypatch.setattr(databases, "reread", lambda *_: {"a": _print("a")})
     bare = MongoReading("mongodb", "x")
     read_mongodb(verification(), bare, cast(DocumentStore, Documents("a")), manifest_of("a"))
     assert (bare.status, bare.problems, bare.total) == ("passed", [], 0)

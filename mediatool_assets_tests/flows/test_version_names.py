@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import Misuse, NotFound
-from mediatool_assets.flows.versions.names import named_version, named_versions
+from mediatool_assets.core.errors import Misuse, NotFound
+from mediatool_assets.versions.catalog import named_version, named_versions
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.twins import DirectoryObjects
 

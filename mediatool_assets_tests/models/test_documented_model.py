@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.core.model_file import load_model
 from mediatool_assets_tests.documents import ROOT
 
 

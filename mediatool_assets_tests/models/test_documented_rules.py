@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from mediatool_assets.domain.masking import checks
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.flows.sanitize import load_rules
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.sanitize import rules as checks
+from mediatool_assets.sanitize.rules_file import load_rules
 from mediatool_assets_tests.documents import ROOT, blocks
 from mediatool_assets_tests.raw_archives import table
 

@@ -4,20 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.infer import LiveTables, infer
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.resolution import resolve
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import SHIPPED_MODEL, Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.infer.flow import LiveTables, infer
+from mediatool_assets.load.flow import load
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.raw_archives import documents as documents_of
 from mediatool_assets_tests.twins import DirectoryObjects
 

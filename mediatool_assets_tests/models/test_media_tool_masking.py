@@ -9,24 +9,24 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking import checks
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.shipped_files import SHIPPED_MODEL
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules, sanitize
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.texts import SHIPPED_MODEL, Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.load.flow import load
+from mediatool_assets.restore.flow import restore_postgres
+from mediatool_assets.sanitize import rules as checks
+from mediatool_assets.sanitize.flow import Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import SHIPPED_RULES, load_rules
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import sanitized_postgres_database
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -66,7 +66,7 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
         Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database.reveal()})
     )
     raw = export(source, twin, pool, VERSION).manifest
-    original = archives.reader(twin, "raw", VERSION)
+    original = catalog.reader(twin, "raw", VERSION)
     assert checks.unclassified(RULES, _schema(source)) == []
 
     copies = DirectoryObjects(tmp_path / "copies")
@@ -81,7 +81,7 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
     assert proof.findings == ()
     assert proof.searched > 1000
     assert len(proof.references) >= 8
-    copy = archives.reader(copies, "raw", VERSION)
+    copy = catalog.reader(copies, "raw", VERSION)
     assert copy.manifest.kind == "sanitized"
     assert {t: m.rows for t, m in copy.manifest.tables().items()} == {
         t: m.rows for t, m in raw.tables().items()

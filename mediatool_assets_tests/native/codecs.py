@@ -8,18 +8,16 @@ from unittest import mock
 
 import msgspec
 
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.formats.deep_json import deep_recursion
-from mediatool_assets.flows.restore.copied_blocks import block_writer
-from mediatool_assets.flows.transform.compiled_columns import CompiledColumns
-from mediatool_assets.flows.transform.compiled_documents import CompiledDocuments
-from mediatool_assets.flows.transform.gathering import GatherRequest, column_arrays
-from mediatool_assets.flows.transform.join_session import Joins
-from mediatool_assets.flows.transform.row_documents import BlockDocuments, RowDocuments
-from mediatool_assets.flows.transform.table_cuts import Cut
-from mediatool_assets.flows.workers.spooling import LocalSpooling
+from mediatool_assets.core.errors import MediatoolError
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.shapes import DocumentCollection
+from mediatool_assets.core.texts import deep_recursion
+from mediatool_assets.restore.flow import block_writer
+from mediatool_assets.transform.documents import CompiledColumns, GatherRequest, column_arrays
+from mediatool_assets.transform.flow import CompiledDocuments
+from mediatool_assets.transform.joins import Joins
+from mediatool_assets.transform.row_documents import BlockDocuments, Cut, RowDocuments
+from mediatool_assets.work.scratch import LocalSpooling
 
 Outcome = tuple[BlockDocuments | str, dict[str, dict[str, int]]]
 """The documents and their identities, or the refusal; and the losses, none of a refusal."""

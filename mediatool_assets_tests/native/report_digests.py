@@ -21,19 +21,21 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.manifest import Block
-from mediatool_assets.domain.model import AdditionVerb
-from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.shapes import (
+from mediatool_assets.core.authenticity import DailySample
+from mediatool_assets.core.manifest import Block
+from mediatool_assets.core.model import AdditionVerb
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.shapes import (
     AddedField,
     Arrow,
     ColumnField,
     DocumentCollection,
     DocumentShape,
 )
-from mediatool_assets.flows.integrity import readers
-from mediatool_assets.flows.integrity.readers import (
+from mediatool_assets.integrity import readers
+from mediatool_assets.integrity.expected_values import RowLayout, layouts
+from mediatool_assets.integrity.plan import TableNeeds
+from mediatool_assets.integrity.readers import (
     DocumentShare,
     RawShare,
     ShareResult,
@@ -41,9 +43,7 @@ from mediatool_assets.flows.integrity.readers import (
     read_documents,
     read_raw,
 )
-from mediatool_assets.flows.integrity.row_layout import RowLayout, layouts
-from mediatool_assets.flows.integrity.table_needs import TableNeeds
-from mediatool_assets.flows.workers.id_ranges import IdRange
+from mediatool_assets.work import IdRange
 from mediatool_assets_tests.bson_strategies import VALUES
 from mediatool_assets_tests.raw_archives import table
 

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from mediatool_assets.domain.model import FieldType
-from mediatool_assets.domain.row_json import row_writer
-from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.domain.shapes import ColumnField, DocumentCollection, DocumentShape
+from mediatool_assets.core.model import FieldType
+from mediatool_assets.core.rows import row_writer
+from mediatool_assets.core.schema import Column, Table
+from mediatool_assets.core.shapes import ColumnField, DocumentCollection, DocumentShape
 from mediatool_assets_tests.postgres_strategies import COLUMNS, Texts, jsonb
 from mediatool_assets_tests.raw_archives import column
 

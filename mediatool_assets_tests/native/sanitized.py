@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from mediatool_assets.native import library
+from mediatool_assets import native as library
 from mediatool_assets.native.build import compile_into
 
 COMPILER = "cc"

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.native import build
-from mediatool_assets.native.library import load
+from mediatool_assets.native import build, load
 
 BROKEN = {
     "it fails": "exit 1",

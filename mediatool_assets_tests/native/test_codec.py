@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mediatool_assets.archive.reader import cut_documents
-from mediatool_assets.domain.model import FieldType
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.transform.gathering import GatherRequest
-from mediatool_assets.native.library import library
+from mediatool_assets.core.model import FieldType
+from mediatool_assets.core.schema import Table
+from mediatool_assets.native import library
 from mediatool_assets.native.rows import ODD, DocumentStep, Kind, PlannedColumn, RowPlan, StepKind
+from mediatool_assets.transform.documents import GatherRequest
 from mediatool_assets_tests.native.codecs import (
     by_python,
     columns_by_python,
@@ -156,7 +156,7 @@ def test_usual_values_are_not_left_to_python(codec: ctypes.CDLL, type_: str) -> 
     line = b'{"id":1,"x":%b}' % USUAL[type_].encode()
     same(codec, [line], table)
     assert handed_back(codec, collection(table, {}), [line]) == 0
-    with mock.patch("mediatool_assets.flows.restore.copied_blocks.line_writer") as asked:
+    with mock.patch("mediatool_assets.core.rows.line_writer") as asked:
         copied(table, [line])
     asked.return_value.assert_not_called()
 

@@ -12,15 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from mediatool_assets.domain.model import FieldType
-from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.compare.row_digests import row_decoder
-from mediatool_assets.flows.integrity.compiled_disassembly import fields
-from mediatool_assets.flows.integrity.row_layout import RowLayout
-from mediatool_assets.native.digests import NONE, BlockDigester, ColumnHasher, RowDigests
-from mediatool_assets.native.library import library
-from mediatool_assets.native.rows import ODD
+from mediatool_assets.compare.row_digests import row_decoder
+from mediatool_assets.core.authenticity import DailySample
+from mediatool_assets.core.model import FieldType
+from mediatool_assets.core.schema import Table
+from mediatool_assets.integrity.disassembly import fields
+from mediatool_assets.integrity.expected_values import RowLayout
+from mediatool_assets.native import library
+from mediatool_assets.native.rows import NONE, ODD, BlockDigester, ColumnHasher, RowDigests
 from mediatool_assets_tests.native.report_digests import (
     COLLECTION,
     SAMPLED,

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.archive.reader import documents_fingerprint, rows_fingerprint
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.shapes import ColumnField, DocumentCollection, DocumentShape
-from mediatool_assets.native.library import library
+from mediatool_assets.core.manifest import Fingerprint
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.shapes import ColumnField, DocumentCollection, DocumentShape
+from mediatool_assets.native import library
 from mediatool_assets_tests.native.codecs import by_python, compiled
 from mediatool_assets_tests.native.rows_of_types import collection
 from mediatool_assets_tests.raw_archives import column

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.native import build, library
+from mediatool_assets import native as library
+from mediatool_assets.native import build
 
 
 def test_the_codec_is_used_unless_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def test_the_sanitizers_are_at_work(program: Path, tmp_path: Path) -> None:
     """A read behind the end of a block is found: the test above can fail."""
     test = tmp_path / "test_wrong.py"
     test.write_text(
-        "from mediatool_assets.native.library import library\n"
+        "from mediatool_assets.native import library\n"
         "def test_wrong():\n"
         "    library().mt_plan(b'x' * 5_000, 5_100)\n"
     )

@@ -6,8 +6,8 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.stores.postgres import jsonb
-from mediatool_assets.stores.postgres.jsonb import JsonbColumns
+from mediatool_assets.stores import postgres_source
+from mediatool_assets.stores.postgres_source import JsonbColumns
 
 NAMES = ["d", 'a "name"\n']
 NUMBERS = ["1" * 15, "1" * 16, "12345678901234567", "0.30000000000000004"]
@@ -24,7 +24,7 @@ def test_no_row_that_python_suspects_is_missed(rows: list[bytes]) -> None:
     """
     columns = JsonbColumns(NAMES)
     found = columns._suspects(rows)
-    with patch.object(jsonb, "library", lambda: None):
+    with patch.object(postgres_source, "library", lambda: None):
         wanted = columns._suspects(rows)
     assert [at for at in found if at in wanted] == wanted
     assert all(re.search(rb"[0-9.]{16}", rows[at]) for at in {*found} - {*wanted})
@@ -34,7 +34,7 @@ def test_a_number_is_found_wherever_it_is() -> None:
     """Sixteen digits are looked for at every sixteenth place: none falls between two."""
     numbers = ["1234567890123457", "123456789012345678901", "0." + "1" * 30]
     rows = [b'{"d":' + b" " * at + number.encode() + b"}" for number in numbers for at in range(40)]
-    with patch.object(jsonb, "library", lambda: None):
+    with patch.object(postgres_source, "library", lambda: None):
         wanted = JsonbColumns(["d"])._suspects(rows)
     assert len(wanted) >= 80
     assert JsonbColumns(["d"])._suspects(rows) == wanted

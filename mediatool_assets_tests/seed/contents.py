@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.core.manifest import Fingerprint
 
 _TABLES = """
     SELECT relname FROM pg_class

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.seed import awkward, seed
+from mediatool_assets.core.texts import Url
+from mediatool_assets.demo import values as awkward
+from mediatool_assets.demo.seeding import seed
 
 
 @pytest.fixture(scope="module")

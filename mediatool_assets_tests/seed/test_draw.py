@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.seed.draw import Draw, crm_id, picked, uuid_of
-from mediatool_assets.seed.history import version_count
+from mediatool_assets.demo.tables import version_count
+from mediatool_assets.demo.values import Draw, crm_id, picked, uuid_of
 
 
 @given(st.text(), st.integers(0, 10**9), st.lists(st.integers(1, 2**60), max_size=60))

@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mediatool_assets.seed.draw import EPOCH
-from mediatool_assets.seed.lookups import Row, changeset
-from mediatool_assets.seed.sizes import World
-from mediatool_assets.seed.tables import rows
+from mediatool_assets.demo.tables import Row, changeset, rows
+from mediatool_assets.demo.values import EPOCH, World
 
 WORLD = World.of(1, full=False)
 

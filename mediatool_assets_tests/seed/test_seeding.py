@@ -7,11 +7,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from mediatool_assets.domain.errors import Misuse, Refused, Unreachable
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.seed import seed
-from mediatool_assets.seed.edits import rows_gained
-from mediatool_assets.seed.sizes import World
+from mediatool_assets.core.errors import Misuse, Refused, Unreachable
+from mediatool_assets.core.texts import Url
+from mediatool_assets.demo.seeding import rows_gained, seed
+from mediatool_assets.demo.values import World
 from mediatool_assets_tests.seed.contents import contents, differences, fingerprints
 
 SCALE = 0.001

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.seed.sizes import FIXED, FLOOR, PUBLISHED, World
+from mediatool_assets.demo.values import FIXED, FLOOR, PUBLISHED, World
 
 EXPORTED = {
     "accounts": 9_796,

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mediatool_assets.defs.alert_news import EventPosition
-from mediatool_assets.defs.alerts import AlertCursor, tick
-from mediatool_assets.domain.alerts import Alert, Observations, OpenProblems, Problem, Success
-from mediatool_assets.domain.errors import Unreachable
+from mediatool_assets.alerts.assets import AlertCursor, EventPosition, tick
+from mediatool_assets.alerts.messages import Alert, Observations, OpenProblems, Problem, Success
+from mediatool_assets.core.errors import Unreachable
 from mediatool_assets_tests.simulation.platform import PlatformTwin, SimulatedRun
 from mediatool_assets_tests.simulation.world import (
     PROCESS_FAULTS,

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from mediatool_assets.domain.authenticity import ACCEPT_ALL, SignaturePolicy
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused, Unreachable
-from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
-from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.core.authenticity import ACCEPT_ALL, SignaturePolicy
+from mediatool_assets.core.errors import AlreadyExists, BadArchive, NotFound, Refused, Unreachable
+from mediatool_assets.core.version import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames, ObjectInfo
 from mediatool_assets_tests.simulation.world import PROCESS_FAULTS, Fault, raising
 from mediatool_assets_tests.twins import Joining
 

@@ -9,29 +9,24 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mediatool_assets.defs import mongodb, publication, raw
-from mediatool_assets.defs.runs import NOTES_TAG, PURPOSE_TAG, RunVersion
-from mediatool_assets.domain.bucket.declaration import TESTING
-from mediatool_assets.domain.errors import (
-    DamagedInput,
-    MediatoolError,
-    Misuse,
-    NotFound,
-    Refused,
-)
-from mediatool_assets.domain.retention import Policy
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import DocumentKind, LoadOptions, load
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.ports.retention import Pruning
-from mediatool_assets.flows.prune import carry_out, plan
-from mediatool_assets.flows.query.handles import archive_of
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions import archives, catalog, marking
-from mediatool_assets.flows.versions.fetch import fetch
+from mediatool_assets.core.bucket import TESTING
+from mediatool_assets.core.errors import DamagedInput, MediatoolError, Misuse, NotFound, Refused
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.version import Version
+from mediatool_assets.export import assets as raw
+from mediatool_assets.load import assets as mongodb
+from mediatool_assets.load.flow import DocumentKind, LoadOptions, dump, load
+from mediatool_assets.orchestration.runs import NOTES_TAG, PURPOSE_TAG, RunVersion
+from mediatool_assets.prune.flow import carry_out, plan
+from mediatool_assets.prune.rules import Policy
+from mediatool_assets.query.handles import archive_of
+from mediatool_assets.stores.ports import Pruning, Stores
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify import assets as publication
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions import flow as marking
+from mediatool_assets.versions.flow import fetch
 from mediatool_assets_tests.simulation.alerting import Alerting
 from mediatool_assets_tests.simulation.invariants import Watch, keys_of, version_of
 from mediatool_assets_tests.simulation.platform import (
@@ -238,7 +233,7 @@ class Days:
     def _export(self, context: Any, config: raw.ExportRequest) -> None:
         platform, run = self.platform, RunVersion.of(context)
         version = run.named()
-        if version is None or archives.find(platform.bucket, "raw", version) is None:
+        if version is None or catalog.find(platform.bucket, "raw", version) is None:
             raw._make(context, config, platform)  # type: ignore[arg-type]
 
     def _version(self, context: Any) -> Version:
@@ -361,7 +356,7 @@ class Days:
             metadata = catalog.latest(bucket)
         except NotFound:
             return
-        archives.reader(bucket, "raw", metadata.version)
+        catalog.reader(bucket, "raw", metadata.version)
         catalog.registry(bucket)
 
     # --- what others do ---------------------------------------------------------------------------

@@ -10,11 +10,11 @@ import bson
 from bson.raw_bson import RawBSONDocument
 
 from mediatool_assets.archive.reader import split_documents
-from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.errors import CheckFailed, Full, MediatoolError, Refused, Unreachable
-from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, version_of_database
-from mediatool_assets.domain.marks import ProtectionCheck, never_protected
-from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
+from mediatool_assets.core.errors import CheckFailed, Full, MediatoolError, Refused, Unreachable
+from mediatool_assets.core.inventory import DatabaseState, FoundDatabase
+from mediatool_assets.core.manifest import CollectionInfo
+from mediatool_assets.core.metadata import ProtectionCheck, never_protected
+from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames, version_of_database
 from mediatool_assets_tests.simulation.world import (
     LONG_AGO,
     PROCESS_FAULTS,

@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.defs import publication, raw
-from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain import retention
-from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
-from mediatool_assets.domain.member_names import bson_member, metadata_member
-from mediatool_assets.flows import complete, export, load, prune
-from mediatool_assets.flows.complete import reconciliation
-from mediatool_assets.flows.verify import stores as verify_stores
-from mediatool_assets.flows.versions import catalog, marking
-from mediatool_assets.flows.versions.collection_metadata import metadata_json
+from mediatool_assets.core import metadata
+from mediatool_assets.core.version import REGISTRY_KEY, bson_member, metadata_key, metadata_member
+from mediatool_assets.export import assets as raw
+from mediatool_assets.export import flow as export
+from mediatool_assets.load import flow as load
+from mediatool_assets.prune import flow as prune
+from mediatool_assets.prune import rules as retention
+from mediatool_assets.verify import assets as publication
+from mediatool_assets.verify import flow as verify_stores
+from mediatool_assets.verify import publish
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions import flow as marking
+from mediatool_assets.versions.records import metadata_json
 from mediatool_assets_tests.simulation.documents import Documents
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -35,7 +38,7 @@ def rows_are_not_counted(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(export, "spool_chunk", spool)
     patch.setattr(export._ExportRun, "_write_table", write_table)
-    patch.setattr("mediatool_assets.flows.transform.require_source_counts", lambda _: None)
+    patch.setattr("mediatool_assets.versions.catalog.require_source_counts", lambda _: None)
 
 
 def the_day_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
@@ -45,20 +48,20 @@ def the_day_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
 
 def metadata_first(patch: pytest.MonkeyPatch) -> None:
     """The registry lists versions before they are complete: something half-made is listed."""
-    original = reconciliation.compare
+    original = publish.compare
 
     def compare(made: Any, documents: Any, version: Any) -> None:
         objects = made.raw.source.bucket
         stored, etag = catalog.stored_registry(objects)
-        entry = registry_file.RegistryEntry(
+        entry = metadata.RegistryEntry(
             str(version), f"mediatool_{version}", None, "2025-01-01T00:00:00Z", "testing", ""
         )
         objects.put(
-            REGISTRY_KEY, registry_file.registry_to_json([*(stored or ()), entry]), replacing=etag
+            REGISTRY_KEY, metadata.registry_to_json([*(stored or ()), entry]), replacing=etag
         )
         original(made, documents, version)
 
-    patch.setattr(complete, "compare", compare)
+    patch.setattr(publish, "compare", compare)
 
 
 def the_database_is_not_compared(patch: pytest.MonkeyPatch) -> None:
@@ -66,8 +69,8 @@ def the_database_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Documents, "make_durable", lambda *_: None)
     patch.setattr(load, "_verify", lambda *_: None)
     patch.setattr(load, "_compare", lambda *_: None)
-    patch.setattr(reconciliation, "_compare_collections", lambda *_: None)
-    patch.setattr("mediatool_assets.flows.dump._Dump._collection", _collection)
+    patch.setattr(publish, "_compare_collections", lambda *_: None)
+    patch.setattr("mediatool_assets.load.flow._Dump._collection", _collection)
 
 
 def _collection(self: Any, writer: Any, info: Any, spools: list[Any]) -> int:
@@ -79,7 +82,7 @@ def _collection(self: Any, writer: Any, info: Any, spools: list[Any]) -> int:
 
 def metadata_is_written_again(patch: pytest.MonkeyPatch) -> None:
     """A run of a version that is complete writes its metadata anew: bytes change."""
-    original = complete.complete
+    original = publish.complete
 
     def again(stores: Any, workspace: Any, version: Any, *given: Any) -> Any:
         made, objects = original(stores, workspace, version, *given), stores.objects
@@ -99,16 +102,16 @@ def the_registry_is_overwritten(patch: pytest.MonkeyPatch) -> None:
         known = stored or ()
         versions = {e.version for e in known}
         there = [v for v in catalog.versions(objects) if str(v) not in versions][-1:]
-        new = [registry_file.RegistryEntry.of(catalog.read(objects, v)) for v in there]
-        objects.put(REGISTRY_KEY, registry_file.registry_to_json([*known, *new]), replacing=etag)
+        new = [metadata.RegistryEntry.of(catalog.read(objects, v)) for v in there]
+        objects.put(REGISTRY_KEY, metadata.registry_to_json([*known, *new]), replacing=etag)
 
-    for module in (complete, prune, marking):
+    for module in (publish, prune, marking):
         patch.setattr(module, "register", register)
 
 
 def pins_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     """Retention that knows of no marks."""
-    patch.setattr("mediatool_assets.domain.marks.Marks.protection", lambda *_: None)
+    patch.setattr("mediatool_assets.core.metadata.Marks.protection", lambda *_: None)
 
 
 def the_last_may_go(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +135,7 @@ def the_last_may_go(patch: pytest.MonkeyPatch) -> None:
 def everything_is_a_recovery(patch: pytest.MonkeyPatch) -> None:
     """Good news of any day ends the bad news of another."""
     patch.setattr(
-        "mediatool_assets.domain.alerts._ends",
+        "mediatool_assets.alerts.messages._ends",
         lambda well, problem: (well.kind, well.thing) == (problem.kind, problem.thing),
     )
 
@@ -145,12 +148,12 @@ def the_window_is_forgotten(patch: pytest.MonkeyPatch) -> None:
         for name in (*alert.ends, alert.fingerprint):
             self.waiting.pop(name, None)
 
-    patch.setattr("mediatool_assets.domain.alerts.Channel.posted", posted)
+    patch.setattr("mediatool_assets.alerts.messages.Channel.posted", posted)
 
 
 def damage_is_not_seen(patch: pytest.MonkeyPatch) -> None:
     """A verification that does not compare: what is damaged passes."""
-    patch.setattr("mediatool_assets.flows.verify.read_blocks", lambda *_: None)
+    patch.setattr("mediatool_assets.verify.flow.read_blocks", lambda *_: None)
     original = verify_stores.open_archive
 
     def open_archive(run: Any, kind: Any) -> Any:
@@ -158,7 +161,7 @@ def damage_is_not_seen(patch: pytest.MonkeyPatch) -> None:
         found.status, found.problems, found.total = "passed", [], 0
         return found
 
-    patch.setattr("mediatool_assets.flows.verify.open_archive", open_archive)
+    patch.setattr("mediatool_assets.verify.flow.open_archive", open_archive)
 
 
 PLANTED: Mapping[str, Plant] = {

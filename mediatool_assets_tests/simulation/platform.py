@@ -19,16 +19,17 @@ import dagster as dg
 import duckdb
 import pytest
 
-from mediatool_assets.archive import spool, streaming, writer
+from mediatool_assets.archive import reader, writer
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.defs import publication, raw, rds, runs
-from mediatool_assets.domain.bucket.aspects import Aspect, LiveAspect
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows import load
-from mediatool_assets.flows.ports import Progress, Stores, silent
-from mediatool_assets.flows.versions import marks
-from mediatool_assets.flows.versions import registry as registration
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.bucket_policies import Aspect, LiveAspect
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.export import assets as raw
+from mediatool_assets.load import flow as load
+from mediatool_assets.orchestration import runs as orchestration_runs
+from mediatool_assets.stores.ports import Progress, Stores, silent
+from mediatool_assets.verify import assets as publication
+from mediatool_assets.versions import catalog, records
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.simulation.bucket import Bucket
 from mediatool_assets_tests.simulation.documents import Documents
 from mediatool_assets_tests.simulation.one_duckdb import Session
@@ -258,19 +259,19 @@ def inside(world: World) -> Iterator[None]:
             return future
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (raw, rds, runs, publication):
+        for module in (raw, raw, orchestration_runs, publication):
             if hasattr(module, "datetime"):
                 patch.setattr(module, "datetime", Clock)
-        patch.setattr(runs, "record_process", lambda *_: None)
+        patch.setattr(orchestration_runs, "record_process", lambda *_: None)
         for index in vars(ArchiveReader).values():
             if isinstance(index, cached_property):  # until 3.12 it has a lock of all processes
                 patch.setattr(index, "lock", nullcontext(), raising=False)
-        patch.setattr(streaming, "ThreadPoolExecutor", Threads)
-        for packing in (spool, writer):  # of equal data ISA-L may make other bytes the next time
+        patch.setattr(reader, "ThreadPoolExecutor", Threads)
+        for packing in (writer, writer):  # of equal data ISA-L may make other bytes the next time
             patch.setattr(packing, "compress", lambda data: gzip.compress(data, 1, mtime=0))
         patch.setattr(duckdb, "connect", lambda **_: Session())
-        patch.setattr(registration, "_locked", _locks(world))
-        for waiting in (registration.register, registration.keep_newest_last, marks.change):
+        patch.setattr(records, "_locked", _locks(world))
+        for waiting in (records.register, records.keep_newest_last, catalog.change):
             patch.setattr(waiting.retry, "sleep", world.sleep)
         numbers = iter(range(10**9))
         patch.setattr(load, "uuid4", lambda: f"{next(numbers):08}")

@@ -8,10 +8,9 @@ from datetime import date
 from random import Random
 from typing import TypeAlias
 
-from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import Unreachable
-from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.core.errors import Unreachable
+from mediatool_assets.core.manifest import NotCarried
+from mediatool_assets.core.schema import Chunk, Schema, Table
 from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.simulation.world import PROCESS_FAULTS, Fault, World, raising
 

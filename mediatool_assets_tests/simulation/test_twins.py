@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.simulation.bucket import Bucket
 from mediatool_assets_tests.simulation.documents import Documents
 from mediatool_assets_tests.simulation.world import Fault, Killed, Process

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.core.errors import MediatoolError
 
 Result = TypeVar("Result")
 

@@ -6,10 +6,9 @@ from typing import Protocol
 import bson
 import pytest
 
-from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Refused
-from mediatool_assets.domain.retention_inventory import DatabaseState
-from mediatool_assets.flows.ports import DocumentStore
-from mediatool_assets.flows.ports.retention import DatabaseServer
+from mediatool_assets.core.errors import CheckFailed, MediatoolError, Refused
+from mediatool_assets.core.inventory import DatabaseState
+from mediatool_assets.stores.ports import DatabaseServer, DocumentStore
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 

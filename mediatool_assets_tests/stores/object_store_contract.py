@@ -12,19 +12,19 @@ from threading import Barrier
 import pytest
 from xxhash import xxh3_64_intdigest
 
-from mediatool_assets.archive.gzip_members import compress
-from mediatool_assets.archive.spool import BLOCK_BYTES, Spooled, SpooledBlock
-from mediatool_assets.domain.errors import (
+from mediatool_assets.archive import compress
+from mediatool_assets.archive.writer import BLOCK_BYTES, Spooled, SpooledBlock
+from mediatool_assets.core.errors import (
     AlreadyExists,
     BadArchive,
     MediatoolError,
     NotFound,
     Refused,
 )
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.keys import STAGING_PREFIX
-from mediatool_assets.flows.ports import ObjectStore, Staging
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.manifest import Fingerprint
+from mediatool_assets.core.version import STAGING_PREFIX
+from mediatool_assets.stores.ports import ObjectStore, Staging
+from mediatool_assets.work.scratch import Workspace
 
 PART = 8 << 20
 SIZES = [0, 1, PART - 1, PART, PART + 1, 3 * PART + 5]

@@ -9,11 +9,18 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from mediatool_assets.domain.alerts import Alert, Observations, Problem
-from mediatool_assets.domain.errors import Misuse, Unreachable
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.alert_channels import LogChannel, SnsTopic, Webhook, channels
+from mediatool_assets.alerts.messages import (
+    Alert,
+    LogChannel,
+    Observations,
+    Problem,
+    SnsTopic,
+    Webhook,
+    channels,
+)
+from mediatool_assets.core.errors import Misuse, Unreachable
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
 from mediatool_assets_tests.moto_server import QUIET, moto_server
 from mediatool_assets_tests.receiver import SECRET, Receiver, receiver
 

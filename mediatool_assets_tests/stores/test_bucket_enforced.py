@@ -11,25 +11,29 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect
-from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.policies import TLS_ONLY, bucket_statements, documents
-from mediatool_assets.domain.errors import AlreadyExists, Unreachable
-from mediatool_assets.domain.keys import REGISTRY_KEY, STAGING_PREFIX
-from mediatool_assets.flows.bucket import apply, check
-from mediatool_assets.stores.local import processes, s3_server
-from mediatool_assets.stores.local.credentials import Credentials
+from mediatool_assets.bucket.flow import apply, check
+from mediatool_assets.core.bucket import Declaration
+from mediatool_assets.core.bucket_policies import (
+    ASPECTS,
+    TLS_ONLY,
+    Aspect,
+    LiveAspect,
+    bucket_statements,
+    documents,
+)
+from mediatool_assets.core.errors import AlreadyExists, Unreachable
+from mediatool_assets.core.version import REGISTRY_KEY, STAGING_PREFIX
+from mediatool_assets.stores import local_processes, local_servers
+from mediatool_assets.stores.local_processes import Credentials
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_bucket import S3Bucket
-from mediatool_assets.stores.s3_deletion import S3Deletion
-from mediatool_assets.stores.s3_inventory import S3Inventory
+from mediatool_assets.stores.s3_bucket import S3Bucket, S3Deletion, S3Inventory
 from mediatool_assets.stores.s3_upload import FIRST_PART
 from mediatool_assets_tests.certificates import certificate
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BUCKET = s3_server.BUCKET
+BUCKET = local_servers.BUCKET
 KEY = "postgres-exports/raw/2025-06-21/20250621-143000-raw.tar.gz"
 ROLES = ("read-only-role", "pipeline-role", "pruning-role")
 SECRET = "of-this-test-alone"
@@ -53,7 +57,7 @@ class Enforcing:
             verify=str(pem) if pem else None,
             aws_access_key_id=access,
             aws_secret_access_key=secret,
-            region_name=s3_server.REGION,
+            region_name=local_servers.REGION,
             config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
         )
 
@@ -71,8 +75,8 @@ def server(
     """A server of its own, since a policy may shut everybody out."""
     folder = tmp_path_factory.mktemp("s3")
     credentials = Credentials.generate()
-    ports = {name: processes.free_port() for name in (*s3_server.PORTS, "https")}
-    prepared = s3_server.prepare(folder, credentials, ports)
+    ports = {name: local_processes.free_port() for name in (*local_servers.S3_PORTS, "https")}
+    prepared = local_servers.prepare_s3(folder, credentials, ports)
     identities = folder / "identities.json"
     identities.write_text(json.dumps(_with_roles(json.loads(identities.read_text()))))
     pem, key = tls_files
@@ -81,13 +85,13 @@ def server(
         f"-s3.cert.file={pem}",
         f"-s3.key.file={key}",
     )
-    processes.start(replace(prepared, argv=(*prepared.argv, *tls)))
+    local_processes.start(replace(prepared, argv=(*prepared.argv, *tls)))
     try:
-        s3_server.create_bucket(credentials, ports)
+        local_servers.create_bucket(credentials, ports)
         root = (credentials.s3_access_key, credentials.s3_secret_key)
-        yield Enforcing(s3_server.url(ports), f"https://localhost:{ports['https']}", root)
+        yield Enforcing(local_servers.s3_url(ports), f"https://localhost:{ports['https']}", root)
     finally:
-        processes.stop(folder)
+        local_processes.stop(folder)
 
 
 def _with_roles(identities: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +169,7 @@ def as_role(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def act(role: str, secret: str = SECRET) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", role)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
-        monkeypatch.setenv("AWS_DEFAULT_REGION", s3_server.REGION)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", local_servers.REGION)
 
     return act
 

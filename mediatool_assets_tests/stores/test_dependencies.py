@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from mediatool_assets.domain.gaps import OutsideDependency
-from mediatool_assets.domain.source_warnings import source_warnings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.metadata import source_warnings
+from mediatool_assets.core.schema import OutsideDependency
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres_source import PostgresSource
 
 OTHER = """
 CREATE SCHEMA other; SET search_path TO other;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.core.errors import BadSettings
 from mediatool_assets.stores.environment import read_settings
 
 

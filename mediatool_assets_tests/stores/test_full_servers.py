@@ -15,9 +15,9 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.errors import Full, Unreachable
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.local.mongo_server import binary
+from mediatool_assets.core.errors import Full, Unreachable
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.local_servers import mongod_binary
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 
@@ -35,7 +35,7 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoDocuments]
     data = tmp_path_factory.mktemp("mongod")
     process = subprocess.Popen(
         [
-            *(binary(), "--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1"),
+            *(mongod_binary(), "--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1"),
             *("--setParameter", "enableTestCommands=1", "--wiredTigerCacheSizeGB", "0.25"),
             *("--nounixsocket", "--quiet", "--logpath", data / "log"),
         ]

@@ -18,13 +18,12 @@ from botocore.exceptions import ClientError
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.local import Stack, local_environment, status, up
-from mediatool_assets.stores.local import stack as stack_module
-from mediatool_assets.stores.local.postgres_server import ACCOUNT
-from mediatool_assets.stores.local.processes import known_ports
-from mediatool_assets.stores.local.s3_server import BUCKET
-from mediatool_assets.stores.private_files import OTHERS
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.stores import local_stack
+from mediatool_assets.stores.local_processes import known_ports
+from mediatool_assets.stores.local_servers import ACCOUNT, BUCKET
+from mediatool_assets.stores.local_stack import Stack, local_environment, status, up
+from mediatool_assets.stores.user_files import OTHERS
 
 SECRETS = ("MEDIATOOL_POSTGRES_URL", "MEDIATOOL_MONGODB_URL", "AWS_SECRET_ACCESS_KEY")
 
@@ -165,10 +164,10 @@ def test_a_home_that_was_open_is_closed(tmp_path: Path) -> None:
     for home in (ours, other):
         home.mkdir()
         home.chmod(0o755)
-    (ours / stack_module.LOCK_FILE).touch()
+    (ours / local_stack.LOCK_FILE).touch()
     way = stat.S_IXGRP if os.geteuid() == 0 else 0
     for home, mode in ((ours, 0o700 | way), (other, 0o755), (tmp_path / "new", 0o700)):
-        assert stat.S_IMODE(stack_module.private_home(home).stat().st_mode) == mode
+        assert stat.S_IMODE(local_stack.private_home(home).stat().st_mode) == mode
 
 
 def test_only_those_files_hold_secrets(stack: Stack) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.stores.local import mongo_server, processes
-from mediatool_assets.stores.local.credentials import Credentials
-from mediatool_assets.stores.local.processes import NotReady, Server, ServerFailed
-from mediatool_assets.stores.private_files import write_private
+from mediatool_assets.stores import local_processes, local_servers
+from mediatool_assets.stores.local_processes import Credentials, NotReady, Server, ServerFailed
+from mediatool_assets.stores.user_files import write_private
 
 
 def never() -> None:
@@ -23,14 +22,14 @@ def at_once() -> None:
 def test_start_know_again_stop(tmp_path: Path) -> None:
     """A started program is known again by its folder, and stopped once."""
     server = Server("sleeper", ("sleep", "600"), tmp_path, at_once)
-    process = processes.start(server)
-    found = processes.running(tmp_path)
+    process = local_processes.start(server)
+    found = local_processes.running(tmp_path)
     assert found is not None
     assert found.pid == process.pid
-    assert processes.stop(tmp_path)
+    assert local_processes.stop(tmp_path)
     assert not process.is_running()
-    assert processes.running(tmp_path) is None
-    assert not processes.stop(tmp_path)
+    assert local_processes.running(tmp_path) is None
+    assert not local_processes.stop(tmp_path)
 
 
 def test_deaf_program_is_killed(tmp_path: Path) -> None:
@@ -42,8 +41,8 @@ def test_deaf_program_is_killed(tmp_path: Path) -> None:
         if "deaf" not in heard.read_text():
             raise NotReady("the trap is not set")
 
-    process = processes.start(Server("deaf", argv, tmp_path, deaf, grace=0.2))
-    assert processes.stop(tmp_path)
+    process = local_processes.start(Server("deaf", argv, tmp_path, deaf, grace=0.2))
+    assert local_processes.stop(tmp_path)
     assert not process.is_running()
 
 
@@ -53,49 +52,49 @@ def test_death_is_told_with_the_last_lines(tmp_path: Path) -> None:
     with pytest.raises(
         ServerFailed, match=r"(?s)cheesy died.*99\n  100\n  out of cheese"
     ) as failed:
-        processes.start(Server("cheesy", argv, tmp_path, never))
+        local_processes.start(Server("cheesy", argv, tmp_path, never))
     assert "\n  88\n" not in str(failed.value)
 
 
 def test_missing_program_is_told(tmp_path: Path) -> None:
     """A program that is not there is a server that died, with the shell's word for it."""
     with pytest.raises(ServerFailed, match="not found"):
-        processes.start(Server("ghost", ("no-such-program",), tmp_path, never))
+        local_processes.start(Server("ghost", ("no-such-program",), tmp_path, never))
 
 
 def test_silence_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that lives and never answers is given up, and can still be stopped."""
     with monkeypatch.context() as patch:
-        patch.setattr(processes, "READY_SECONDS", 0.3)
+        patch.setattr(local_processes, "READY_SECONDS", 0.3)
         with pytest.raises(ServerFailed, match=r"does not answer.*not yet"):
-            processes.start(Server("mute", ("sleep", "600"), tmp_path, never))
-    assert processes.stop(tmp_path)
+            local_processes.start(Server("mute", ("sleep", "600"), tmp_path, never))
+    assert local_processes.stop(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "argv": []}'])
 def test_torn_record_is_no_server(tmp_path: Path, content: str) -> None:
     """A record that a full disk cut short names no process."""
     (tmp_path / "process.json").write_text(content)
-    assert processes.running(tmp_path) is None
-    assert not processes.stop(tmp_path)
+    assert local_processes.running(tmp_path) is None
+    assert not local_processes.stop(tmp_path)
 
 
 def test_ports_are_remembered_while_free(tmp_path: Path) -> None:
     """The same ports are chosen again until one of them is taken."""
-    first = processes.choose_ports(tmp_path, ("a", "b"))
-    assert processes.choose_ports(tmp_path, ("a", "b")) == first
+    first = local_processes.choose_ports(tmp_path, ("a", "b"))
+    assert local_processes.choose_ports(tmp_path, ("a", "b")) == first
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", first["b"]))
         taken.listen()
-        assert first["b"] not in processes.choose_ports(tmp_path, ("a", "b")).values()
+        assert first["b"] not in local_processes.choose_ports(tmp_path, ("a", "b")).values()
 
 
 def test_large_log_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log does not grow for ever: a large one is renamed at the next start."""
-    monkeypatch.setattr(processes, "LOG_BYTES", 10)
+    monkeypatch.setattr(local_processes, "LOG_BYTES", 10)
     (tmp_path / "server.log").write_text("long ago, and long")
-    processes.start(Server("sleeper", ("sleep", "600"), tmp_path, at_once))
-    processes.stop(tmp_path)
+    local_processes.start(Server("sleeper", ("sleep", "600"), tmp_path, at_once))
+    local_processes.stop(tmp_path)
     assert (tmp_path / "server.log.old").read_text() == "long ago, and long"
     assert (tmp_path / "server.log").read_text() == ""
 
@@ -106,7 +105,7 @@ def test_missing_libcurl_names_its_package() -> None:
         "/x/mongod: error while loading shared libraries: libcurl.so.4: "
         "cannot open shared object file: No such file or directory\n"
     )
-    advice = mongo_server.missing_library(says)
+    advice = local_servers.missing_library(says)
     assert advice is not None
     assert "apt-get install libcurl4" in advice
 
@@ -114,12 +113,12 @@ def test_missing_libcurl_names_its_package() -> None:
 def test_missing_other_library_is_named() -> None:
     """A library of which we know no package is named all the same."""
     says = "mongod: error while loading shared libraries: libssl.so.3: cannot open shared object"
-    assert "libssl.so.3" in str(mongo_server.missing_library(says))
+    assert "libssl.so.3" in str(local_servers.missing_library(says))
 
 
 def test_no_missing_library() -> None:
     """A program that ran lacks nothing."""
-    assert mongo_server.missing_library("") is None
+    assert local_servers.missing_library("") is None
 
 
 def test_credentials_are_made_once(tmp_path: Path) -> None:

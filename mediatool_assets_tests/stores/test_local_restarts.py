@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.errors import BadSettings, Misuse
-from mediatool_assets.stores.local import Stack, down, local_environment, status, up
-from mediatool_assets.stores.local.processes import known_ports
-from mediatool_assets.stores.local.s3_server import BUCKET
+from mediatool_assets.core.errors import BadSettings, Misuse
+from mediatool_assets.stores.local_processes import known_ports
+from mediatool_assets.stores.local_servers import BUCKET
+from mediatool_assets.stores.local_stack import Stack, down, local_environment, status, up
 from mediatool_assets_tests.server_folders import server_folder
 
 if TYPE_CHECKING:

@@ -15,14 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mediatool_assets.archive.reader import split_documents
-from mediatool_assets.domain.errors import (
-    BadSettings,
-    CheckFailed,
-    Refused,
-    Unreachable,
-)
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.core.errors import BadSettings, CheckFailed, Refused, Unreachable
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.bson_strategies import collections

@@ -7,10 +7,9 @@ import bson
 import pytest
 
 from mediatool_assets.archive.reader import split_documents
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.mongodb_inserts import LARGEST, _messages
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.mongodb import LARGEST, MongoDocuments, _messages
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.not_carried import NotCarried, in_few_words
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.manifest import NotCarried, in_few_words
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version(datetime(2026, 1, 1, tzinfo=UTC))

@@ -2,8 +2,8 @@
 
 import psycopg
 
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres_source import PostgresSource
 
 
 def test_a_source_on_debians_server_is_read(debian_database: Url) -> None:

@@ -6,13 +6,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from mediatool_assets.domain.errors import BadSettings, Misuse
-from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.source_warnings import source_warnings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import PostgresSource
-from mediatool_assets.stores.postgres.ddl import for_programs
-from mediatool_assets.stores.postgres.pg_dump import PgDump, best, clients
+from mediatool_assets.core.errors import BadSettings, Misuse
+from mediatool_assets.core.metadata import source_warnings
+from mediatool_assets.core.schema import Release
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres_ddl import PgDump, best, clients, for_programs
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets_tests.postgres_servers import debian_majors, debian_programs
 
 TABLE = "CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY)"
@@ -71,7 +70,7 @@ def test_a_client_that_may_not_know_all_is_a_warning(
     """It says which client was taken for which server, and what to install."""
     with psycopg.connect(debian_database.reveal()) as connection:
         connection.execute(TABLE)
-    monkeypatch.setattr("mediatool_assets.stores.postgres.pg_dump._FOLDERS", ())
+    monkeypatch.setattr("mediatool_assets.stores.postgres_ddl._FOLDERS", ())
     with PostgresSource(debian_database, "s").snapshot() as snapshot:
         [warning] = source_warnings(snapshot.facts, snapshot.schema)
     assert warning.startswith("schema.sql is written by pg_dump 1")

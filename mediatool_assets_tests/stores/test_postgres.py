@@ -10,12 +10,11 @@ import pytest
 from psycopg import sql
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from mediatool_assets.domain.errors import BadSettings, BadSource, Unreachable
-from mediatool_assets.domain.schema import Column, Enum, ForeignKey, Sequence
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import PostgresSource
-from mediatool_assets.stores.postgres.source import PostgresSnapshot
+from mediatool_assets.core.errors import BadSettings, BadSource, Unreachable
+from mediatool_assets.core.schema import Column, Enum, ForeignKey, Sequence
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres_source import PostgresSnapshot, PostgresSource
 
 
 def run(url: Url, statements: str) -> None:

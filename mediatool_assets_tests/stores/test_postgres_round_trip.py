@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets_tests.postgres_strategies import COLUMNS, OPTIONAL_COLUMNS, TYPES, Texts, rows
 from mediatool_assets_tests.restoring import restore_rows
 

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import capabilities, sql
 
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import PostgresSource
-from mediatool_assets.stores.postgres.jsonb import JsonbColumns
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores.postgres_source import JsonbColumns, PostgresSource
 from mediatool_assets_tests import postgres_strategies
 
 EXPECTED = [

@@ -10,14 +10,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.errors import CheckFailed, Refused
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import PostgresTarget
-from mediatool_assets.stores.postgres import target as target_module
-from mediatool_assets.stores.postgres.connection import connected
-from mediatool_assets.stores.postgres.target_session import session
+from mediatool_assets.core.errors import CheckFailed, Refused
+from mediatool_assets.core.metadata import Marker
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores import postgres_target
+from mediatool_assets.stores.postgres import connected, session
+from mediatool_assets.stores.postgres_target import PostgresTarget
 
 ONE, TWO = Marker("20010101-000000", True, 1), Marker("20010101-000000", True, 2)
 
@@ -100,7 +99,7 @@ def test_a_session_that_ends_late_does_not_refuse_the_next_restore(
             with opened as connection:
                 yield connection
 
-        monkeypatch.setattr(target_module, "session", lingering)
+        monkeypatch.setattr(postgres_target, "session", lingering)
         restore(target, name, ONE)
         restore(target, name, TWO)
         assert target.marker(name) == TWO

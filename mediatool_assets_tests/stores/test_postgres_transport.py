@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mediatool_assets.domain.errors import BadSource, Unreachable
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres import connection
-from mediatool_assets.stores.postgres.connection import connected, translated, transport
+from mediatool_assets.core.errors import BadSource, Unreachable
+from mediatool_assets.core.texts import Url
+from mediatool_assets.stores import postgres
+from mediatool_assets.stores.postgres import connected, translated, transport
 
 REMOTE = {"host": "db.example.com"}
 
@@ -73,7 +73,7 @@ def test_timeouts(postgres_database: Url) -> None:
             assert session.execute(f"SHOW {name}".encode()).fetchone() == (value,)
         session.execute("SET statement_timeout = '20ms'")
         with (
-            pytest.raises(BadSource, match=f"exceeded the limit of {connection.STATEMENT_TIMEOUT}"),
+            pytest.raises(BadSource, match=f"exceeded the limit of {postgres.STATEMENT_TIMEOUT}"),
             translated("here"),
         ):
             session.execute("SELECT pg_sleep(20)")

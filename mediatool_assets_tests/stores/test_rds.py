@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from mediatool_assets.domain.errors import BadSettings, Refused, Unreachable
-from mediatool_assets.domain.rds_task import Task
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.core.errors import BadSettings, Refused, Unreachable
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores import rds as store
+from mediatool_assets.stores.ports import Task
 from mediatool_assets.stores.rds import RdsInstance
 from mediatool_assets_tests.moto_server import QUIET
 from mediatool_assets_tests.rds_twin import ROLE, SETTINGS, RdsTwin, rds_twin

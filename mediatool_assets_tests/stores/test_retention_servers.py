@@ -9,17 +9,16 @@ import pymongo
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.restore_record import Marker
-from mediatool_assets.domain.retention_inventory import FoundDatabase
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports.retention import DatabaseServer
+from mediatool_assets.core.errors import Refused
+from mediatool_assets.core.inventory import FoundDatabase
+from mediatool_assets.core.metadata import Marker
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
-from mediatool_assets.stores.mongodb_retention import MongoDatabases
-from mediatool_assets.stores.postgres import PostgresTarget
-from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+from mediatool_assets.stores.ports import DatabaseServer
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.stores.retention import MongoDatabases, PostgresDatabases
 
 NAME = "20220203-040506"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.authenticity import SignaturePolicy
-from mediatool_assets.domain.errors import (
+from mediatool_assets.core.authenticity import SignaturePolicy
+from mediatool_assets.core.errors import (
     AlreadyExists,
     BadSettings,
     CheckFailed,
@@ -21,11 +21,10 @@ from mediatool_assets.domain.errors import (
     NotFound,
     Unreachable,
 )
-from mediatool_assets.domain.keys import STAGING_PREFIX
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import STAGING_PREFIX
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_deletion import S3Deletion
-from mediatool_assets.stores.s3_inventory import S3Inventory
+from mediatool_assets.stores.s3_bucket import S3Deletion, S3Inventory
 from mediatool_assets.stores.s3_upload import FIRST_PART, part_size
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
 from mediatool_assets_tests.stores.object_store_contract import (

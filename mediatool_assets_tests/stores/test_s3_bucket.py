@@ -6,17 +6,14 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS
-from mediatool_assets.domain.bucket.changes import Change
-from mediatool_assets.domain.bucket.cloudtrail import recorded
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.errors import BadSettings, Refused
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.bucket import apply, check
-from mediatool_assets.flows.costs.inventory import active_rules
+from mediatool_assets.bucket.flow import active_rules, apply, check
+from mediatool_assets.bucket.rules import Change
+from mediatool_assets.core.bucket import LIFECYCLE, Declaration
+from mediatool_assets.core.bucket_policies import ASPECTS, recorded
+from mediatool_assets.core.errors import BadSettings, Refused
+from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_bucket import S3Bucket
-from mediatool_assets.stores.s3_inventory import S3Inventory
+from mediatool_assets.stores.s3_bucket import S3Bucket, S3Inventory
 from mediatool_assets_tests.moto_server import QUIET, moto_in_process
 
 pytestmark = QUIET

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.errors import InColdStorage
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_cold import HOURS, RetrievalOptions
+from mediatool_assets.core.errors import InColdStorage
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.stores.s3 import HOURS, RetrievalOptions, S3Objects
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket, slow_cold_storage
 
 pytestmark = QUIET

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mediatool_assets.domain.costs.inventory import StoredItem
+from mediatool_assets.core.inventory import StoredItem
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_inventory import S3Inventory
+from mediatool_assets.stores.s3_bucket import S3Inventory
 from mediatool_assets.stores.s3_upload import FIRST_PART
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.core.errors import BadSettings
 from mediatool_assets.stores.environment import (
     has_own_servers,
     local_settings,

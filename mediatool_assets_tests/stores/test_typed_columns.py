@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.query.handles import TableRows
-from mediatool_assets.flows.workers.duckdb_session import identifier
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.texts import Url
+from mediatool_assets.query.handles import TableRows
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import identifier
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
 from mediatool_assets_tests.raw_archives import VERSION
 

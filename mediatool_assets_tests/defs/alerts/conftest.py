@@ -14,20 +14,17 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from mediatool_assets.defs.alert_news import WatchedInstance
-from mediatool_assets.defs.alerts import AlertCursor, alert_sensor, tick
-from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.freshness import check_on_time
-from mediatool_assets.defs.layers import METADATA
-from mediatool_assets.defs.namespace import PLAIN
-from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.reports import report_asset
-from mediatool_assets.defs.resources import ServersResource
-from mediatool_assets.defs.schedules import daily_export_schedule
-from mediatool_assets.domain.errors import BadValue, PastDay, Unreachable
-from mediatool_assets.domain.punctuality import Timetable
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.alert_channels import channels
+from mediatool_assets.alerts.assets import AlertCursor, WatchedInstance, alert_sensor, tick
+from mediatool_assets.alerts.messages import channels
+from mediatool_assets.core.errors import BadValue, PastDay, Unreachable
+from mediatool_assets.core.outcomes import Timetable
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.defs import daily_export_schedule
+from mediatool_assets.orchestration import DAYS, METADATA, PLAIN
+from mediatool_assets.orchestration.io_managers import report_asset
+from mediatool_assets.orchestration.resources import ServersResource
+from mediatool_assets.orchestration.runs import errors_as_failures
+from mediatool_assets.verify.assets import check_on_time
 from mediatool_assets_tests.receiver import Receiver, receiver
 from mediatool_assets_tests.server_folders import server_folder
 from mediatool_assets_tests.watching import Watch

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from dagster._core.instance.utils import RUNLESS_RUN_ID
 
-from mediatool_assets.defs.layers import METADATA, ON_TIME
+from mediatool_assets.orchestration import METADATA, ON_TIME
 from mediatool_assets_tests.defs.alerts.conftest import Platform
 from mediatool_assets_tests.receiver import Receiver
 

@@ -8,9 +8,8 @@ import pytest
 from dagster._core.remote_origin import RemoteJobOrigin
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
-from mediatool_assets.defs.alert_runs import EndedRun
-from mediatool_assets.defs.alerts import AlertCursor
-from mediatool_assets.defs.layers import METADATA
+from mediatool_assets.alerts.assets import AlertCursor, EndedRun
+from mediatool_assets.orchestration import METADATA
 from mediatool_assets_tests.defs.alerts.conftest import HERE, RUN, Platform
 from mediatool_assets_tests.receiver import Receiver
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails, recorded
+from mediatool_assets.core.bucket_policies import LoggingTrails, recorded
 
 ARN = "arn:aws:s3:::b"
 

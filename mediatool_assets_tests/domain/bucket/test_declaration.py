@@ -4,23 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.bucket.departures import SPEC, additional_rules
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition, canonical, prefix_of
-from mediatool_assets.domain.bucket.rules import State, problems
-from mediatool_assets.domain.chain import entry_key
-from mediatool_assets.domain.keys import (
+from mediatool_assets.bucket.rules import SPEC, additional_rules
+from mediatool_assets.core.authenticity import entry_key
+from mediatool_assets.core.bucket import (
+    LIFECYCLE,
+    Declaration,
+    LifecycleRule,
+    State,
+    Transition,
+    canonical,
+    prefix_of,
+    problems,
+)
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import (
     MARKS_KEY,
     RECORDS_PREFIX,
     REGISTRY_KEY,
     RESTORES_PREFIX,
     STAGING_PREFIX,
     VERDICTS_PREFIX,
+    Version,
     archive_key,
     metadata_key,
 )
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
 
 VERSION = Version.parse("20250621-143000")
 RULES = {rule.id: rule for rule in LIFECYCLE}

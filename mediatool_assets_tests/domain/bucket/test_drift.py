@@ -2,9 +2,8 @@
 
 import pytest
 
-from mediatool_assets.domain.bucket.drift import PostureRecord, as_declared, drift, still_passes
-from mediatool_assets.domain.bucket.posture import Control
-from mediatool_assets.domain.outcome import Outcome
+from mediatool_assets.bucket.rules import Control, PostureRecord, as_declared, drift, still_passes
+from mediatool_assets.core.outcomes import Outcome
 
 
 def recorded(**verdicts: Outcome) -> PostureRecord:

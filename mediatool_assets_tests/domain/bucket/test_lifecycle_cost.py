@@ -2,11 +2,9 @@
 
 import pytest
 
-from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.departures import departures
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, StorageClass, Transition
-from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
-from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
+from mediatool_assets.bucket.flow import SHIPPED_PRICES, read_prices
+from mediatool_assets.bucket.rules import departures, monthly_cost
+from mediatool_assets.core.bucket import Declaration, LifecycleRule, StorageClass, Transition
 
 PRICES = read_prices(SHIPPED_PRICES)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExportAccess
-from mediatool_assets.domain.bucket.policies import (
+from mediatool_assets.core.bucket import Declaration, SnapshotExportAccess
+from mediatool_assets.core.bucket_policies import (
     bucket_policy,
     bucket_statements,
     covers,

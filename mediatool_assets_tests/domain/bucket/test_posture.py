@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect
-from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.bucket.posture import Control, controls
+from mediatool_assets.bucket.rules import Control, controls
+from mediatool_assets.core.bucket import LIFECYCLE, Declaration
+from mediatool_assets.core.bucket_policies import ASPECTS, Aspect, LiveAspect, LoggingTrails
 from mediatool_assets_tests.bucket_twin import RECORDED, as_declared, unknown
 
 PLAIN = Declaration("b")

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, lifecycle_of
-from mediatool_assets.domain.bucket.lifecycle import (
+from mediatool_assets.core.bucket import (
+    LIFECYCLE,
     LifecycleRule,
     Transition,
     configuration,
+    lifecycle_of,
+    read,
     rules_below,
 )
-from mediatool_assets.domain.bucket.reading import read
 
 
 def test_the_declaration_comes_back() -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
-from mediatool_assets.domain.bucket.rules import State, problems
+from mediatool_assets.core.bucket import LifecycleRule, State, Transition, problems
 
 UNVERSIONED = State(versioned=False)
 

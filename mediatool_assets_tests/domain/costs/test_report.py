@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from mediatool_assets.domain.costs.inventory import StoredItem
-from mediatool_assets.domain.costs.report import Costs, ForecastMonth, costs
-from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
+from mediatool_assets.bucket.cost_report import Costs, ForecastMonth, costs
+from mediatool_assets.bucket.flow import SHIPPED_PRICES, read_prices
+from mediatool_assets.core.inventory import StoredItem
 from mediatool_assets_tests.made_up_year import DECLARED, GIB, TAKEN, items, year
 
 D = Decimal

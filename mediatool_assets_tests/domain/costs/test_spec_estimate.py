@@ -5,12 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.domain.bucket.departures import SPEC
-from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
-from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
-from mediatool_assets.domain.prices import Prices
-from mediatool_assets.flows.costs.prices import SHIPPED_PRICES, read_prices
+from mediatool_assets.bucket.flow import SHIPPED_PRICES, read_prices
+from mediatool_assets.bucket.rules import SPEC, Prices, monthly_cost
+from mediatool_assets.core.bucket import LIFECYCLE, LifecycleRule
 from mediatool_assets_tests.documents import ROOT
 
 SHIPPED = read_prices(SHIPPED_PRICES)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mediatool_assets.domain.ddl.restorable import ScriptExtension, read
-from mediatool_assets.domain.ddl.script import DumpEntry
+from mediatool_assets.core.ddl import DumpEntry
+from mediatool_assets.core.restorable_ddl import ScriptExtension, read
 from mediatool_assets_tests.domain.ddl.dumped import dumped, dumped_entry, header
 
 TRICKY = """BEGIN

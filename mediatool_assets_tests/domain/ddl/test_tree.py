@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from mediatool_assets.domain.ddl import tree
-from mediatool_assets.domain.ddl.tree import BadStatement
+from mediatool_assets.core import ddl
+from mediatool_assets.core.ddl import BadStatement
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ from mediatool_assets.domain.ddl.tree import BadStatement
 )
 def test_statements_are_cut_where_the_server_cuts_them(text: str, found: list[str]) -> None:
     """Every byte from 0x80 up is a letter to PostgreSQL, digits of other scripts too."""
-    assert tree.statements(text) == found
+    assert ddl.statements(text) == found
 
 
 @pytest.mark.parametrize("text", ["", "SELECT 1; SELECT 2", "SELEC", "SELECT 1 \0", "SELECT 'a"])
 def test_one_statement_is_one(text: str) -> None:
     """None, several, half of one, and what C would cut at its NUL are refused."""
     with pytest.raises(BadStatement):
-        tree.parse(text)
+        ddl.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_depth_ends_no_process(link: str, length: int) -> None:
 
     def read() -> None:
         try:
-            ends.append(tree.inner(tree.parse(tree.deparse(tree.parse(text)))).DESCRIPTOR.name)
+            ends.append(ddl.inner(ddl.parse(ddl.deparse(ddl.parse(text)))).DESCRIPTOR.name)
         except BadStatement as error:
             ends.append(str(error))
 
@@ -56,17 +56,17 @@ def test_depth_ends_no_process(link: str, length: int) -> None:
 def test_a_text_has_a_size() -> None:
     """It is counted before it is read."""
     with pytest.raises(BadStatement, match="3000014 bytes; at most 2097152 are read"):
-        tree.parse("SELECT '" + "x" * 3_000_000 + "' AS a")
+        ddl.parse("SELECT '" + "x" * 3_000_000 + "' AS a")
     with pytest.raises(BadStatement, match="1000002 tokens; at most 100000"):
-        tree.parse("SELECT 1" + ",1" * 500_000)
+        ddl.parse("SELECT 1" + ",1" * 500_000)
 
 
 def test_a_node_has_its_parent() -> None:
     """Lists and wrappers are passed over."""
-    parsed = tree.parse("SELECT 'x'::mood, ARRAY[1, 2] FROM t")
+    parsed = ddl.parse("SELECT 'x'::mood, ARRAY[1, 2] FROM t")
     found = {
         (node.DESCRIPTOR.name, parent.DESCRIPTOR.name if parent is not None else None)
-        for node, parent in tree.walk(parsed)
+        for node, parent in ddl.walk(parsed)
     }
     assert {("SelectStmt", None), ("A_Const", "TypeCast"), ("A_Const", "A_ArrayExpr")} <= found
     assert not {("List", "A_ArrayExpr"), ("Node", "SelectStmt")} & found
@@ -74,19 +74,19 @@ def test_a_node_has_its_parent() -> None:
 
 def test_a_changed_tree_is_printed() -> None:
     """As the docstring of the package shows."""
-    parsed = tree.parse("CREATE TABLE t (a text DEFAULT 'Ann O''Hara', CHECK (a <> E'Bob\\n'))")
-    for node, _ in tree.walk(parsed):
+    parsed = ddl.parse("CREATE TABLE t (a text DEFAULT 'Ann O''Hara', CHECK (a <> E'Bob\\n'))")
+    for node, _ in ddl.walk(parsed):
         if node.DESCRIPTOR.name == "A_Const" and node.HasField("sval"):
             node.sval.sval = "it's"
-    assert tree.deparse(parsed) == ("CREATE TABLE t (a text DEFAULT 'it''s', CHECK (a <> 'it''s'))")
+    assert ddl.deparse(parsed) == ("CREATE TABLE t (a text DEFAULT 'it''s', CHECK (a <> 'it''s'))")
 
 
 def test_what_would_be_read_otherwise_is_not_printed() -> None:
     """A tree that no text gives is refused: here a name that the server would cut."""
-    parsed = tree.parse("CREATE TABLE t (a integer)")
-    tree.inner(parsed).relation.relname = "t" * 64
+    parsed = ddl.parse("CREATE TABLE t (a integer)")
+    ddl.inner(parsed).relation.relname = "t" * 64
     with pytest.raises(BadStatement, match="a CreateStmt cannot be printed faithfully"):
-        tree.deparse(parsed)
+        ddl.deparse(parsed)
 
 
 def _free_keys() -> int:
@@ -106,7 +106,7 @@ def test_parsing_takes_no_keys_of_the_process() -> None:
 
     def work() -> None:
         for text in texts:
-            tree.deparse(tree.parse(text))
+            ddl.deparse(ddl.parse(text))
 
     work()
     before = _free_keys()

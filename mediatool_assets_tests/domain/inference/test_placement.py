@@ -2,22 +2,20 @@
 
 import pytest
 
-from mediatool_assets.domain.inference.figures import FanOut, Figures, TableFigures
-from mediatool_assets.domain.inference.placement import (
+from mediatool_assets.core.model import AdditionVerb
+from mediatool_assets.core.schema import Schema, Table
+from mediatool_assets.infer.placement import (
     LARGEST_EMBEDDED,
     MOST_EMBEDDED,
     CopiedColumn,
     Entity,
+    FanOut,
+    Figures,
     NestedTable,
+    TableFigures,
     entities,
 )
-from mediatool_assets.domain.inference.references import (
-    CandidateReference,
-    Coverage,
-    MeasuredReference,
-)
-from mediatool_assets.domain.model import AdditionVerb
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.infer.references import CandidateReference, Coverage, MeasuredReference
 from mediatool_assets_tests.raw_archives import table
 
 ORDERS = table("orders", id="integer", channel_id="integer")

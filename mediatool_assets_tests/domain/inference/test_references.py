@@ -3,16 +3,16 @@
 import msgspec
 import pytest
 
-from mediatool_assets.domain.inference.references import (
+from mediatool_assets.core.schema import ForeignKey, Schema
+from mediatool_assets.infer.references import (
     CandidateReference,
     Coverage,
+    NameMatch,
     accepted_references,
     candidates,
     undeclared_reference,
     words_of,
 )
-from mediatool_assets.domain.inference.words import NameMatch
-from mediatool_assets.domain.schema import ForeignKey, Schema
 from mediatool_assets_tests.raw_archives import table
 
 USERS = table("users", id="uuid", crm_id="text", name="text")

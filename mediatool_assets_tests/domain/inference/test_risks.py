@@ -1,8 +1,7 @@
 """The risk report: what is counted, and how it reads."""
 
-from mediatool_assets.domain.inference.figures import Figures, TableFigures
-from mediatool_assets.domain.inference.risks import NEAR_LIMIT, markdown, report
-from mediatool_assets.domain.schema import Schema
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.infer.placement import NEAR_LIMIT, Figures, TableFigures, markdown, report
 from mediatool_assets_tests.raw_archives import table
 
 LOGS = table(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.inference.words import (
+from mediatool_assets.infer.references import (
     NameMatch,
     is_key_like,
     name_match,

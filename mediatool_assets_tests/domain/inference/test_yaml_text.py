@@ -4,14 +4,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.inference.yaml_text import (
-    WIDTH,
-    comment,
-    mapping,
-    scalar,
-    sequence,
-    wrapped,
-)
+from mediatool_assets.infer.model_text import WIDTH, comment, mapping, scalar, sequence, wrapped
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 """What PostgreSQL takes for a name, and longer ones."""

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain.masking import checks
-from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
-from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
-from mediatool_assets.domain.schema import Column, ForeignKey, Index, Schema, Table
+from mediatool_assets.core.schema import Column, ForeignKey, Index, Schema, Table
+from mediatool_assets.sanitize import rules as checks
+from mediatool_assets.sanitize.pseudonyms import PseudonymKind
+from mediatool_assets.sanitize.rules import MaskingRule, MaskingVerb, Rules
 
 KINDS = {
     name: PseudonymKind(name, style)

@@ -9,14 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.masking.columns import column_mask
-from mediatool_assets.domain.masking.json_paths import Unclassified, steps
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.masking.masker import REDACTED, Masker
-from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
-from mediatool_assets.domain.masking.rules import REDACT, MaskingRule, MaskingVerb
-from mediatool_assets.domain.schema import Column
-from mediatool_assets.seed.awkward import JSON, JSONB
+from mediatool_assets.core.schema import Column
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.demo.values import JSON, JSONB
+from mediatool_assets.sanitize.pseudonyms import PseudonymKind
+from mediatool_assets.sanitize.redaction import REDACTED, Masker
+from mediatool_assets.sanitize.rules import (
+    REDACT,
+    MaskingRule,
+    MaskingVerb,
+    Unclassified,
+    column_mask,
+    steps,
+)
 from mediatool_assets_tests.raw_archives import column
 
 KINDS = (

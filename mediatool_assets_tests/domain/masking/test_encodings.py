@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from mediatool_assets.domain.masking.encodings import DEPTH, decoded
+from mediatool_assets.sanitize.redaction import DEPTH, decoded
 
 
 def nested(text: str, depth: int) -> str:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.signing import KeyedDigest, MaskingKey
 
 SECRET = bytes(i * 37 % 256 for i in range(32))
 

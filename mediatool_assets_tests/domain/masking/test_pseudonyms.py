@@ -10,10 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
-from mediatool_assets.domain.masking.permutation import permute
-from mediatool_assets.domain.masking.pseudonyms import FORMATS, LENGTHS, PseudonymKind, Pseudonyms
-from mediatool_assets.domain.masking.words import SYLLABLES, text, words
+from mediatool_assets.core.signing import KeyedDigest, MaskingKey
+from mediatool_assets.sanitize.pseudonyms import (
+    FORMATS,
+    LENGTHS,
+    SYLLABLES,
+    PseudonymKind,
+    Pseudonyms,
+    permute,
+    text,
+    words,
+)
 
 KEY = MaskingKey(bytes(i * 37 % 256 for i in range(32)))
 OTHER = MaskingKey(bytes(i * 41 % 256 for i in range(32)))

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
-from mediatool_assets.domain.masking.redaction import (
+from mediatool_assets.core.signing import KeyedDigest, MaskingKey
+from mediatool_assets.demo.values import MONEY, NUMERICS
+from mediatool_assets.sanitize.redaction import (
     MONEY_LIMIT,
     generalized_date,
     generalized_number,
@@ -16,7 +17,6 @@ from mediatool_assets.domain.masking.redaction import (
     noisy,
     redacted_text,
 )
-from mediatool_assets.seed.awkward import MONEY, NUMERICS
 
 KEY = KeyedDigest(b"k" * 32)
 NOISE = MaskingKey(bytes(i * 37 % 256 for i in range(32))).derive("noise")

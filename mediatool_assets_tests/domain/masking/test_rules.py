@@ -7,10 +7,16 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from mediatool_assets.domain.masking.json_paths import document_mask, path_tree
-from mediatool_assets.domain.masking.rules import REDACT, MaskingRule, MaskingVerb, Rules
-from mediatool_assets.domain.masking.types import ColumnValues
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.core.schema import Schema, Table
+from mediatool_assets.sanitize.detection import ColumnValues
+from mediatool_assets.sanitize.rules import (
+    REDACT,
+    MaskingRule,
+    MaskingVerb,
+    Rules,
+    document_mask,
+    path_tree,
+)
 from mediatool_assets_tests.raw_archives import column
 
 KEEP = MaskingRule(MaskingVerb.KEEP)

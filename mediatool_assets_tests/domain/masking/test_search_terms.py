@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.masking.search_terms import LONGEST, joined, readings, terms_of
+from mediatool_assets.sanitize.redaction import LONGEST, joined, readings, terms_of
 
 SAME = {
     "Ada Ashgrove": [

@@ -2,11 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.masking.telephones import (
-    telephone_terms,
-    telephones,
-    terms_of_telephone,
-)
+from mediatool_assets.sanitize.pseudonyms import telephone_terms, telephones, terms_of_telephone
 
 WRITTEN = [
     "+49 30 901820", "0049 30 901820", "+49 (0)30 901820", "030/901820", "(030) 90 18 20",

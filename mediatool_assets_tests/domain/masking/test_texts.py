@@ -1,6 +1,6 @@
 """The texts of values: what a search for personal data reads."""
 
-from mediatool_assets.domain.masking.texts import items, texts
+from mediatool_assets.sanitize.redaction import items, texts
 
 
 def test_the_texts_of_a_document() -> None:

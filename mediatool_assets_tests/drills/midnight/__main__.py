@@ -28,11 +28,11 @@ from typing import Any
 
 import psycopg
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.seed.rds_export import export_as_rds
-from mediatool_assets.stores.local import down, up
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.demo.demonstration import export_as_rds
+from mediatool_assets.stores.local_stack import down, up
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.drills.midnight.shifted_clock import ShiftedClock
 from mediatool_assets_tests.drills.pairs import home as pair_home
@@ -58,7 +58,7 @@ class Night:
     def begin(self, *words: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a command that reads the clock."""
         return subprocess.Popen(
-            [sys.executable, "-m", "mediatool_assets.cli.main", *words],
+            [sys.executable, "-m", "mediatool_assets.main", *words],
             cwd=self.folder,
             env=self.environment | self.clock.environment() | variables,
             stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mediatool_assets.stores.local import down, up
+from mediatool_assets.stores.local_stack import down, up
 from mediatool_assets_tests.drills.pairs.commands import BY_NAME, COMMANDS, UNFINISHED, VERSIONS
 from mediatool_assets_tests.drills.pairs.drill import Drill, pairs, table
 from mediatool_assets_tests.drills.pairs.home import home

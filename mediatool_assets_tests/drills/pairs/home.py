@@ -10,27 +10,27 @@ import boto3
 import psycopg
 from psycopg import sql
 
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete import RunFacts, complete
-from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions import marking
-from mediatool_assets.flows.versions.registry import write_local_registry
-from mediatool_assets.flows.workers.workspace import Workspace, workspace
-from mediatool_assets.seed.rds_export import export_as_rds
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.metadata import Purpose
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.demo.demonstration import export_as_rds
+from mediatool_assets.export.flow import export
+from mediatool_assets.load.flow import dump, load
+from mediatool_assets.restore.flow import restore_postgres
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.signing_keys import signing_key
+from mediatool_assets.stores.user_files import signing_key
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify.publish import RunFacts, complete
+from mediatool_assets.versions import flow as marking
+from mediatool_assets.versions.records import write_local_registry
+from mediatool_assets.work.scratch import Workspace, workspace
 from mediatool_assets_tests.drills.campaigns import MODEL, ddl
 from mediatool_assets_tests.drills.pairs.commands import (
     FALLBACK,

@@ -18,7 +18,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import IO, Any
 
-_LATE = ("mediatool_assets.flows.query", "mediatool_assets.flows.restore", "mediatool_assets.cli")
+_LATE = ("mediatool_assets.query", "mediatool_assets.restore", "mediatool_assets.cli")
 """What commands import when they run; a forked process has it already, and so they overlap more."""
 
 KILLED = -1
@@ -148,7 +148,7 @@ def _run(
     try:
         os.read(begin, 1)
         time.sleep(delay)
-        main = sys.modules["mediatool_assets.cli.main"].main
+        main = sys.modules["mediatool_assets.main"].main
         code = main(words)
     finally:
         sys.stdout.flush()

@@ -7,11 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 
 VERSION = Version(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 KEY = archive_key("raw", VERSION)

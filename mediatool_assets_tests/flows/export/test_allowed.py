@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import BadSource
-from mediatool_assets.domain.manifest import Exclusion, Manifest
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import BY_SETTING, export
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import BadSource
+from mediatool_assets.core.manifest import Exclusion, Manifest
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import BY_SETTING, export
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.flows.export.conftest import run
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -24,7 +24,7 @@ def exported(url: Url, schema: str, pool: Workspace, folder: Path) -> tuple[Mani
     """The raw archive's manifest, and its schema."""
     objects = DirectoryObjects(folder / "bucket")
     export(PostgresSource(url, schema), objects, pool, VERSION)
-    reader = archives.reader(objects, "raw", VERSION)
+    reader = catalog.reader(objects, "raw", VERSION)
     return reader.manifest, Schema.from_json(reader.read_file("schema.json"))
 
 

@@ -11,14 +11,14 @@ import psycopg
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain.member_names import table_member
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.version import table_member
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.compared import Watched
 from mediatool_assets_tests.flows.export.conftest import KEY, VERSION
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -39,7 +39,7 @@ def test_the_archive_holds_every_table_once(
 ) -> None:
     """Partitions under their parent, inherited rows where they are, empty tables empty."""
     archived = export(source, objects, pool, VERSION)
-    reader = archives.reader(objects, "raw", VERSION)
+    reader = catalog.reader(objects, "raw", VERSION)
     assert archived.uri == objects.uri(KEY)
     assert {name: member.rows for name, member in archived.manifest.tables().items()} == {
         "a/b %": 0, "daily": 50, "empty": 0, "films": 1, "media": 1, "users": 250,
@@ -78,7 +78,7 @@ def test_schema_json_and_schema_sql_tell_the_structure(
 ) -> None:
     """Both are in the archive: tables, views by name, and where sequences stood."""
     archived = export(source, objects, pool, VERSION)
-    reader = archives.reader(objects, "raw", VERSION)
+    reader = catalog.reader(objects, "raw", VERSION)
     schema = Schema.from_json(reader.read_file("schema.json"))
     assert schema.table("daily").partitions == ("daily_a_few", "daily_a_rest", "daily_b")
     assert schema.views == ("names", "totals")

@@ -11,17 +11,16 @@ import boto3
 import psycopg
 import pytest
 
-from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import AlreadyExists, BadSource, CheckFailed, CountMismatch
-from mediatool_assets.domain.not_carried import NotCarried
-from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.ports import RowReader, Source, SourceSnapshot
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import AlreadyExists, BadSource, CheckFailed, CountMismatch
+from mediatool_assets.core.manifest import NotCarried
+from mediatool_assets.core.schema import Chunk, Schema, Table
+from mediatool_assets.core.texts import Url
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.ports import RowReader, Source, SourceSnapshot
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.work import worker_pool
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.flows.export.conftest import KEY, VERSION, run
 from mediatool_assets_tests.twins import DirectoryObjects
 

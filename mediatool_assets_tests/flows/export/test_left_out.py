@@ -2,11 +2,11 @@
 
 import pytest
 
-from mediatool_assets.domain.errors import BadSource
-from mediatool_assets.domain.manifest import Exclusion
-from mediatool_assets.flows.export import BY_SETTING, export
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import BadSource
+from mediatool_assets.core.manifest import Exclusion
+from mediatool_assets.export.flow import BY_SETTING, export
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.flows.export.conftest import VERSION
 from mediatool_assets_tests.raw_archives import table

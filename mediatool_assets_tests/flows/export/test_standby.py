@@ -9,18 +9,17 @@ import psycopg
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadSettings, RecoveryConflict
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.export import TRIES, export
-from mediatool_assets.flows.ports import Progress
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.errors import BadSettings, RecoveryConflict
+from mediatool_assets.core.schema import Chunk, Table
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.export.flow import TRIES, export
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
-from mediatool_assets.stores.postgres.readiness import source_found
-from mediatool_assets.stores.postgres.source import PostgresSnapshot
+from mediatool_assets.stores.ports import Progress
+from mediatool_assets.stores.postgres_source import PostgresSnapshot, PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.stores.readiness import source_found
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.journey import Servers, travel

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain.integrity import Area
-from mediatool_assets.domain.keys import Kind
+from mediatool_assets.core.version import Kind
+from mediatool_assets.integrity.plan import Area
 from mediatool_assets_tests.flows.integrity.conftest import Made, areas, failed, key
 from mediatool_assets_tests.planting import rewritten, with_member
 

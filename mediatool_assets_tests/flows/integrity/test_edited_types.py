@@ -11,20 +11,21 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Stores
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.core.authenticity import Verdict
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.restore.flow import restore_postgres
+from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.ports import Stores
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.verify.flow import verify
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.compared import plain
 from mediatool_assets_tests.conftest import empty_database, superuser
 from mediatool_assets_tests.database_names import mongodb_database

@@ -8,13 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.model import FieldType
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.integrity import canonical
-from mediatool_assets.flows.integrity.canonical import CODEC, MISSING, key_text, plain
-from mediatool_assets.flows.integrity.expected_values import is_double, rule
-from mediatool_assets.flows.integrity.row_layout import RowLayout, RowParser, texts
-from mediatool_assets.flows.transform.values import converter
+from mediatool_assets.core.model import FieldType
+from mediatool_assets.core.schema import Table
+from mediatool_assets.integrity import expected_values
+from mediatool_assets.integrity.expected_values import (
+    CODEC,
+    MISSING,
+    RowLayout,
+    RowParser,
+    is_double,
+    key_text,
+    plain,
+    rule,
+    texts,
+)
+from mediatool_assets.transform.values import converter
 from mediatool_assets_tests.raw_archives import column
 
 
@@ -29,7 +37,7 @@ def both(type_: str, value: Any, override: FieldType | None = None) -> tuple[Any
     document = {"x": value if convert is None else convert(value)}
     found = bson.decode(bson.encode(document), CODEC)["x"]
     if is_double(of, override) and isinstance(found, float):
-        found = canonical.double(found)
+        found = expected_values.double(found)
     return (plain(expected), +lost), (plain(found), +losses)
 
 
@@ -141,7 +149,9 @@ def test_every_document_is(document: dict[str, Any]) -> None:
 )
 def test_what_differs_in_type_scale_or_order_is_not_the_same(one: Any, two: Any) -> None:
     """A type is as much a part of a value as its digits."""
-    assert plain([one]) != plain([two]) or canonical.dumps([one]) != canonical.dumps([two])
+    assert plain([one]) != plain([two]) or expected_values.dumps([one]) != expected_values.dumps(
+        [two]
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ import psycopg
 import pytest
 
 from mediatool_assets.archive.reader import LocalFile
-from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.integrity import Integrity
-from mediatool_assets.domain.keys import METADATA_PREFIX
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.raw import raw_as_usual
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.core.errors import NotFound
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import METADATA_PREFIX, Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.integrity.plan import Integrity
+from mediatool_assets.stores.ports import ObjectStore
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.verify.checks import raw_as_usual
 from mediatool_assets_tests.compared import compared
 from mediatool_assets_tests.flows.integrity.conftest import Made, failed
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.parquet_cache import ParquetCache
-from mediatool_assets.flows.query.session import QuerySession, query_session, tables_of
-from mediatool_assets.flows.versions import archives
+from mediatool_assets.core.version import Version
+from mediatool_assets.query.session import ParquetCache, QuerySession, query_session, tables_of
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -47,7 +46,7 @@ def session(twin: DirectoryObjects, tmp_path: Path) -> Session:
         *names: str, limit: int = 1 << 30, text: tuple[str, ...] = ()
     ) -> Iterator[QuerySession]:
         versions = [
-            tables_of(archives.reader(twin, "raw", Version.parse(name)), text)
+            tables_of(catalog.reader(twin, "raw", Version.parse(name)), text)
             for name in names or (FIRST, SECOND, THIRD)
         ]
         cache = ParquetCache(tmp_path / "cache", limit)

@@ -8,9 +8,9 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.query.handles import TableRows, archive_of
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.schema import Column, Table
+from mediatool_assets.query.handles import TableRows, archive_of
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -12,11 +12,10 @@ import pytest
 from bson import Decimal128, Int64, encode
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.archive.spool import spool_documents
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.flows.query.bson_values import CODEC
-from mediatool_assets.flows.query.handles import ArchiveHandle, Documents
+from mediatool_assets.archive.writer import ArchiveWriter, spool_documents
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.query.handles import ArchiveHandle, Documents
+from mediatool_assets.query.session import CODEC
 from mediatool_assets_tests.raw_archives import VERSION
 
 _ID = UUID("12345678-1234-5678-1234-567812345678")

@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.archive.spool import BLOCK_BYTES
-from mediatool_assets.domain.errors import Misuse, NotFound
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.history import RowEvent, row_history
-from mediatool_assets.flows.query.parquet_cache import ParquetCache
-from mediatool_assets.flows.query.session import query_session, tables_of
-from mediatool_assets.flows.versions import archives
+from mediatool_assets.archive.writer import BLOCK_BYTES
+from mediatool_assets.core.errors import Misuse, NotFound
+from mediatool_assets.core.schema import Column, Table
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.query.history import RowEvent, row_history
+from mediatool_assets.query.session import ParquetCache, query_session, tables_of
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.flows.query.conftest import FIRST, SECOND, THIRD, Session
 from mediatool_assets_tests.raw_archives import table
@@ -72,14 +70,14 @@ def test_blocks_of_the_same_content_are_read_once(tmp_path: Path) -> None:
     complete(objects, SECOND, {made: [*rows[:2], {"id": 2, "note": "new"}]})
     complete(objects, THIRD, {made: rows})
     path = objects.root / "objects" / archive_key("raw", Version.parse(THIRD))
-    members = archives.reader(objects, "raw", Version.parse(THIRD)).manifest.tables()
+    members = catalog.reader(objects, "raw", Version.parse(THIRD)).manifest.tables()
     data = bytearray(path.read_bytes())
     for block in members["t"].blocks:
         data[block.offset : block.offset + block.length] = bytes(block.length)
     path.chmod(0o644)
     path.write_bytes(data)
     versions = [
-        tables_of(archives.reader(objects, "raw", Version.parse(name)))
+        tables_of(catalog.reader(objects, "raw", Version.parse(name)))
         for name in (FIRST, SECOND, THIRD)
     ]
     with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as found:
@@ -119,7 +117,7 @@ def test_a_key_of_any_type_is_found(tmp_path: Path, type_: str, json: str, key: 
     made = Table("t", (column, Column("other", "text", "text")), primary_key=("id",))
     other = dumps(key)
     complete(objects, FIRST, {made: [f'{{"id":{json},"other":{other}}}'.encode()]})
-    versions = [tables_of(archives.reader(objects, "raw", Version.parse(FIRST)))]
+    versions = [tables_of(catalog.reader(objects, "raw", Version.parse(FIRST)))]
     with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as found:
         (event,) = row_history(found, "t", key).events
         assert event.columns["other"] == (None, key)
@@ -132,7 +130,7 @@ def test_a_value_that_no_type_holds_is_shown_as_the_archive_has_it(tmp_path: Pat
     objects = DirectoryObjects(tmp_path / "bucket")
     made = table("t", id="integer", price="numeric(6,2)", spans="integer[]")
     complete(objects, FIRST, {made: [{"id": 1, "price": "NaN", "spans": [[1], [2]]}]})
-    versions = [tables_of(archives.reader(objects, "raw", Version.parse(FIRST)))]
+    versions = [tables_of(catalog.reader(objects, "raw", Version.parse(FIRST)))]
     with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as found:
         (event,) = row_history(found, "t", "1").events
     assert event.columns == {

@@ -9,18 +9,21 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
-from mediatool_assets.domain.errors import Misuse, NotFound, UnknownName
-from mediatool_assets.domain.schema import ForeignKey
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.query.insert_script import WrittenRows, write_inserts
-from mediatool_assets.flows.query.parquet_cache import ParquetCache
-from mediatool_assets.flows.query.row_selection import RowCondition, select_rows
-from mediatool_assets.flows.query.session import QuerySession, query_session, tables_of
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import Misuse, NotFound, UnknownName
+from mediatool_assets.core.schema import ForeignKey
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.query.row_selection import (
+    RowCondition,
+    WrittenRows,
+    select_rows,
+    write_inserts,
+)
+from mediatool_assets.query.session import ParquetCache, QuerySession, query_session, tables_of
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.versions import catalog
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.conftest import empty_database
 from mediatool_assets_tests.flows.query.conftest import Session
@@ -83,7 +86,7 @@ def shop(postgres_database: Url, pool: Workspace, tmp_path: Path) -> Iterator[Qu
         connection.execute(_ROWS)
     objects = DirectoryObjects(tmp_path / "bucket")
     export(PostgresSource(postgres_database, "Shop"), objects, pool, _VERSION)
-    versions = [tables_of(archives.reader(objects, "raw", _VERSION))]
+    versions = [tables_of(catalog.reader(objects, "raw", _VERSION))]
     with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as session:
         yield session
 
@@ -218,7 +221,7 @@ def test_keys_whose_case_counts_nothing_reference_each_other(tmp_path: Path) -> 
         foreign_keys=(ForeignKey("boss", ("boss",), "people", ("name",)),),
     )
     complete(objects, str(_VERSION), {people: [_person("Zoe", None), _person("ada", "ZOE")]})
-    versions = [tables_of(archives.reader(objects, "raw", _VERSION))]
+    versions = [tables_of(catalog.reader(objects, "raw", _VERSION))]
     with query_session(versions, ParquetCache(tmp_path / "cache", 0), tmp_path) as session:
         wanted = [RowCondition("people", "name = 'ada'")]
         selected = select_rows(session, wanted, references=True)
@@ -239,7 +242,7 @@ def test_a_reference_to_a_row_that_is_not_there_is_counted(tmp_path: Path) -> No
         foreign_keys=(ForeignKey("boss", ("boss",), "people", ("name",), validated=False),),
     )
     complete(objects, str(_VERSION), {people: [_person("Ada", "Zoe")]})
-    versions = [tables_of(archives.reader(objects, "raw", _VERSION))]
+    versions = [tables_of(catalog.reader(objects, "raw", _VERSION))]
     with query_session(versions, ParquetCache(tmp_path / "cache", 0), tmp_path) as session:
         wanted = [RowCondition("people")]
         selected = select_rows(session, wanted, references=True)

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import BadArchive, Misuse
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.session import QuerySession, refused_by_duckdb
+from mediatool_assets.core.errors import BadArchive, Misuse
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.query.session import QuerySession, refused_by_duckdb
 from mediatool_assets_tests.flows.query.conftest import FIRST, SECOND, THIRD, Session
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -11,17 +11,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.versions.version_databases import Restored
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.export.flow import export
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.versions.records import Restored
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.canaries import Canaries, canaries
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -130,7 +130,7 @@ def name() -> str:
 
 def damage(place: Place, version: Version, table: str = "users") -> None:
     """Change a byte of a table's block in the archive."""
-    block = archives.reader(place.objects, "raw", version).manifest.tables()[table].blocks[0]
+    block = catalog.reader(place.objects, "raw", version).manifest.tables()[table].blocks[0]
     path = place.objects.root / "objects" / archive_key("raw", version)
     data = bytearray(path.read_bytes())
     data[block.offset + block.length // 2] ^= 0xFF

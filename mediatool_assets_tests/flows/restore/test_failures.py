@@ -11,13 +11,12 @@ from datetime import timedelta
 import pytest
 
 from mediatool_assets.archive.reader import split_lines
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.errors import BadArchive, CheckFailed, CountMismatch
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.version import Version
+from mediatool_assets.stores.local_stack import Stack
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
 
 
@@ -36,7 +35,7 @@ def changed(
     place: Place, version: Version, change: Callable[[bytes], bytes], **source: str
 ) -> Version:
     """Another version of the same schema, its rows changed as by a program that is wrong."""
-    reader = archives.reader(place.objects, "raw", version)
+    reader = catalog.reader(place.objects, "raw", version)
     other = Version(version.moment + timedelta(days=1))
 
     def write(writer: ArchiveWriter) -> Manifest:
@@ -51,7 +50,7 @@ def changed(
             Manifest("", "raw", "", (), source={**reader.manifest.source, **source})
         )
 
-    archives.publish(place.objects, "raw", other, write)
+    catalog.publish(place.objects, "raw", other, write)
     return other
 
 
@@ -97,11 +96,11 @@ def test_an_older_server_is_refused_before_anything_is_made(place: Place, name: 
 KILLED = """
 import sys
 from pathlib import Path
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.workers.workspace import workspace
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.work.scratch import workspace
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects
 

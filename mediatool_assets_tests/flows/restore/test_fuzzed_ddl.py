@@ -7,9 +7,9 @@ from contextlib import suppress
 import psycopg
 from psycopg import sql
 
-from mediatool_assets.domain.ddl import restorable, script, tree
-from mediatool_assets.domain.ddl.tree import BadStatement
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core import ddl, restorable_ddl
+from mediatool_assets.core.ddl import BadStatement
+from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets_tests.canaries import Canaries, attacks
 from mediatool_assets_tests.domain.ddl.dumped import dumped, header
 from mediatool_assets_tests.flows.restore.conftest import Place
@@ -40,8 +40,8 @@ def dumps(place: Place) -> Iterator[str]:
 
 
 def mutated(
-    chance: random.Random, entries: list[script.DumpEntry], attacks: list[str]
-) -> script.DumpEntry:
+    chance: random.Random, entries: list[ddl.DumpEntry], attacks: list[str]
+) -> ddl.DumpEntry:
     """An entry with something of another, of an attack, or of SQL's punctuation in it."""
     entry, other = chance.choice(entries), chance.choice(entries)
     text = ";\n".join(entry.statements)
@@ -60,7 +60,7 @@ def mutated(
             piece = theirs[start : start + chance.randint(1, 200)]
         text = text[:at] + piece + text[at + chance.choice([0, 0, 0, 1, 5, 40]) :]
     kind = chance.choice([entry.kind] * 5 + [other.kind])
-    return script.DumpEntry(kind, entry.name, (text,), entry.namespace)
+    return ddl.DumpEntry(kind, entry.name, (text,), entry.namespace)
 
 
 def test_no_mutated_entry_reaches_beyond_its_database(
@@ -68,13 +68,13 @@ def test_no_mutated_entry_reaches_beyond_its_database(
 ) -> None:
     """Whatever is taken is one statement that makes something, and harms nothing at worst."""
     texts = list(dumps(place))
-    entries = [entry for text in texts for entry in script.entries(text) if entry.statements]
+    entries = [entry for text in texts for entry in ddl.entries(text) if entry.statements]
     chance = random.Random(SEED)
-    scripts = [restorable.read(text) for text in texts]
+    scripts = [restorable_ddl.read(text) for text in texts]
     needed = {extension for made in scripts for extension in made.extensions}
     with place.target.restoration(name, replace=False, extensions=needed) as work:
         for made in scripts:
-            work.run(script.Statement(str(e), sql) for e in made.before for sql in e.statements)
+            work.run(ddl.Statement(str(e), sql) for e in made.before for sql in e.statements)
         accepted = list(_accepted(chance, entries, attacks(birds)))
         # As the role of a restore, and as a superuser: each wall is enough alone.
         for url in (work.source("x").url, place.url):
@@ -87,18 +87,18 @@ def test_no_mutated_entry_reaches_beyond_its_database(
 
 
 def _accepted(
-    chance: random.Random, entries: list[script.DumpEntry], attacks: list[str]
+    chance: random.Random, entries: list[ddl.DumpEntry], attacks: list[str]
 ) -> Iterator[str]:
     """The statements that a restore would execute of mutated entries."""
     for _ in range(MUTATED):
         entry = mutated(chance, entries, attacks)
         try:
-            made = restorable.read(
+            made = restorable_ddl.read(
                 dumped(header(entry.name, entry.kind) + f"{entry.statements[0]};\n\n\n")
             )
         except BadStatement:
             continue
         for each in (*made.before, *made.after):
             for text in each.statements:
-                assert len(tree.statements(text)) == 1
+                assert len(ddl.statements(text)) == 1
                 yield text

@@ -8,17 +8,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.ddl.kinds import OF_CODE
-from mediatool_assets.domain.ddl.script import Statement
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, Refused
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core.ddl import Statement
+from mediatool_assets.core.errors import BadArchive, CheckFailed, Refused
+from mediatool_assets.core.manifest import Manifest
+from mediatool_assets.core.setting_values import OF_CODE
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.canaries import Canaries, attacks
 from mediatool_assets_tests.domain.ddl.dumped import header
 from mediatool_assets_tests.flows.restore.conftest import Place
@@ -69,7 +67,7 @@ CREATE TRIGGER rung BEFORE INSERT ON houses FOR EACH ROW EXECUTE FUNCTION fired(
 
 def with_ddl(place: Place, version: Version, change: Callable[[str], str]) -> Version:
     """Another version with the same rows, its ``schema.sql`` changed as by a stranger."""
-    reader = archives.reader(place.objects, "raw", version)
+    reader = catalog.reader(place.objects, "raw", version)
     other = Version(version.moment + timedelta(days=1))
 
     def write(writer: ArchiveWriter) -> Manifest:
@@ -81,7 +79,7 @@ def with_ddl(place: Place, version: Version, change: Callable[[str], str]) -> Ve
         writer.add_file("schema.json", reader.read_file("schema.json"))
         return writer.finish(Manifest("", "raw", "", (), source=reader.manifest.source))
 
-    archives.publish(place.objects, "raw", other, write)
+    catalog.publish(place.objects, "raw", other, write)
     return other
 
 

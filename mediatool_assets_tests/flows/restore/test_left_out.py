@@ -2,10 +2,10 @@
 
 import pytest
 
-from mediatool_assets.domain.ddl.kinds import BY_OPTION, object_name, object_names
-from mediatool_assets.domain.errors import CheckFailed, MediatoolError
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.versions.version_databases import restored
+from mediatool_assets.core.errors import CheckFailed, MediatoolError
+from mediatool_assets.core.setting_values import BY_OPTION, object_name, object_names
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.versions.records import restored
 from mediatool_assets_tests.flows.restore.conftest import Place
 
 SOURCE = """

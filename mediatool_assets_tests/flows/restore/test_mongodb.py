@@ -12,24 +12,16 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from mediatool_assets.domain.errors import (
-    AlreadyExists,
-    BadArchive,
-    CheckFailed,
-    NotFound,
-    Refused,
-)
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.restore_record import RestoreRecord
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import LoadOptions
-from mediatool_assets.flows.restore.mongodb import restore_mongodb
-from mediatool_assets.flows.restore.records import RestoreRequest, recorded, restore_records
-from mediatool_assets.flows.versions.version_databases import Restored
-from mediatool_assets.flows.workers.workspace import Workspace, workspace
+from mediatool_assets.core.errors import AlreadyExists, BadArchive, CheckFailed, NotFound, Refused
+from mediatool_assets.core.metadata import RestoreRecord
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.load.flow import LoadOptions
+from mediatool_assets.restore.flow import restore_mongodb
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
+from mediatool_assets.versions.records import Restored, RestoreRequest, recorded, restore_records
+from mediatool_assets.work.scratch import Workspace, workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version

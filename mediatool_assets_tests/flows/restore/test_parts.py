@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.versions.version_databases import Restored
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import AlreadyExists, BadArchive, NotFound
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.versions.records import Restored
 from mediatool_assets_tests.altered_archives import altered
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
 

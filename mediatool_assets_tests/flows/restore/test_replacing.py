@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Misuse, Refused
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.core.errors import AlreadyExists, BadArchive, Misuse, Refused
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
 
 

@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
-from mediatool_assets.domain.restore_record import Marker, content_of
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.versions.version_databases import restored
-from mediatool_assets.seed import seed
+from mediatool_assets.core.metadata import Marker, content_of
+from mediatool_assets.core.version import Version
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.versions.records import restored
 from mediatool_assets_tests.database_names import postgres_database
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
@@ -59,7 +59,7 @@ COMMENT ON COLUMN owners.fee IS 'ünï';
 
 def contents(place: Place, archived: StoredArchive) -> dict[str, bytes | list[bytes]]:
     """Every file of an archive; rows sorted, as COPY does not promise to keep their order."""
-    reader = archives.reader(place.objects, "raw", Version.parse(archived.manifest.version))
+    reader = catalog.reader(place.objects, "raw", Version.parse(archived.manifest.version))
     return {
         member.name: sorted(b"".join(reader.blocks(member.blocks)).splitlines())
         if member.table
@@ -173,7 +173,7 @@ def test_a_large_table_is_copied_by_several_workers(
     """In shares, which come to the same rows."""
     place.run(PEOPLE)
     version, archived = place.export()
-    monkeypatch.setattr("mediatool_assets.flows.restore.postgres._SMALL_BYTES", 0)
+    monkeypatch.setattr("mediatool_assets.restore.flow._SMALL_BYTES", 0)
     place.restore(version, name)
     assert contents(place, place.again(name)) == contents(place, archived)
 

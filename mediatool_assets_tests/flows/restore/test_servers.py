@@ -9,15 +9,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain import keys
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.core import version
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import Version
+from mediatool_assets.export.flow import export
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.postgres_servers import packaged_programs, server
 from mediatool_assets_tests.server_folders import server_folder
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -25,7 +26,7 @@ from mediatool_assets_tests.twins import DirectoryObjects
 OLD = packaged_programs("pginstall")  # PostgreSQL 16
 NEW = packaged_programs("pginstall18")
 VERSION = Version(datetime(2003, 1, 1, tzinfo=UTC))
-OWN = keys.AS_DESCRIBED.in_postgres(VERSION)
+OWN = version.AS_DESCRIBED.in_postgres(VERSION)
 ROOM = 30 << 20  # bytes beside an empty cluster
 
 THINGS = """

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.sanitize import LocalFolder, Published, Sanitizing, load_rules, sanitize
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.sanitize.flow import LocalFolder, Published, Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -9,16 +9,17 @@ from typing import Any
 import psycopg
 import pytest
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
-from mediatool_assets.flows.sanitize import Published, Sanitizing, load_rules, report_keys, sanitize
-from mediatool_assets.flows.sanitize.copies import sanitized_store
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.local import Stack
-from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.version import Version, archive_key
+from mediatool_assets.export.flow import export
+from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
+from mediatool_assets.sanitize.copies import sanitized_store
+from mediatool_assets.sanitize.flow import Published, Sanitizing, report_keys, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules
+from mediatool_assets.stores.local_stack import Stack
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.stores.postgres_target import PostgresTarget
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.conftest import empty_database, superuser
 from mediatool_assets_tests.database_names import sanitized_postgres_database
 from mediatool_assets_tests.flows.sanitize import scanner

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.version import Version
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.core.version import Version
 from mediatool_assets_tests.flows.sanitize import scanner
 from mediatool_assets_tests.flows.sanitize.conftest import Bench
 from mediatool_assets_tests.flows.sanitize.disguises import ANY, OF_MAILS, OF_NAMES, OF_TELEPHONES

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.manifest import Exclusion
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.core.manifest import Exclusion
 from mediatool_assets_tests.domain.ddl.dumped import dumped_entry
 from mediatool_assets_tests.flows.sanitize.conftest import (
     CAMPAIGNS,

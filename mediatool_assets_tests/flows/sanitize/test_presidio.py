@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.flows.sanitize import presidio
-from mediatool_assets.flows.sanitize.presidio import detector
-from mediatool_assets.flows.sanitize.suggest import suggest
+from mediatool_assets.core.errors import Misuse
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.sanitize import rules_file
+from mediatool_assets.sanitize.rules_file import detector, suggest
 from mediatool_assets_tests.flows.sanitize.conftest import Bench
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 
@@ -82,6 +81,6 @@ def test_what_is_not_there_is_named(name: str, says: str) -> None:
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command that installs it is in the message."""
-    monkeypatch.setattr(presidio, "find_spec", lambda _: None)
+    monkeypatch.setattr(rules_file, "find_spec", lambda _: None)
     with pytest.raises(Misuse, match=r"pip install 'mediatool_assets\[presidio\]'"):
         detector("presidio:")

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.flows.sanitize.proof import KindCounts, Leak, OrphanCounts, Proof, Unique
+from mediatool_assets.core.errors import CheckFailed
+from mediatool_assets.sanitize.proof import KindCounts, Leak, OrphanCounts, Proof, Unique
 from mediatool_assets_tests.flows.sanitize.conftest import BUYS, RULES, TABLES, Bench
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.core.signing import MaskingKey
 from mediatool_assets_tests.flows.sanitize.conftest import (
     BUYS,
     HISTORY,

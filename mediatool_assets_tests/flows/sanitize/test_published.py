@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
-from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.schema import Schema
-from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
-from mediatool_assets.flows.sanitize.destinations import free_names
+from mediatool_assets.core.errors import AlreadyExists
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.core.signing import MaskingKey
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, free_names, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules
 from mediatool_assets_tests.flows.sanitize.conftest import (
     KEY,
     NEXT_DAY,

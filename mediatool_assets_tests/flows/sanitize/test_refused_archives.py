@@ -3,12 +3,12 @@
 import pytest
 
 from mediatool_assets.archive.reader import LocalFile
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
+from mediatool_assets.archive.writer import ArchiveWriter, spool_rows
+from mediatool_assets.core import schema
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules
 from mediatool_assets_tests.flows.sanitize.conftest import KEY, RULES, TABLES, USERS, Bench, user
 from mediatool_assets_tests.raw_archives import VERSION
 from mediatool_assets_tests.transformed import transformed
@@ -44,7 +44,7 @@ def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
         writer = ArchiveWriter(file, "raw", VERSION)
         spooled = spool_rows(bench.scratch / "spool", [[b'{"name":"Ada"}']])
         writer.add_rows("people.ndjson", [spooled], table="people")
-        writer.add_file("schema.json", schemas.Schema("media_tool", (USERS,)).to_json())
+        writer.add_file("schema.json", schema.Schema("media_tool", (USERS,)).to_json())
         writer.finish()
     rules = bench.scratch / "rules.yaml"
     rules.write_text(RULES)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.errors import BadRules
-from mediatool_assets.domain.masking.rules import MaskingVerb
-from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
+from mediatool_assets.core.errors import BadRules
+from mediatool_assets.sanitize.rules import MaskingVerb
+from mediatool_assets.sanitize.rules_file import SHIPPED_RULES, load_rules
 
 
 def written(path: Path, text: str) -> Path:

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from mediatool_assets.domain.authenticity import SignaturePolicy
-from mediatool_assets.domain.errors import NotAuthentic
-from mediatool_assets.domain.keys import archive_key, signature_key
-from mediatool_assets.domain.signing import SigningKey, TrustedKey
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.sanitize import Sanitizing, load_rules, sanitize
-from mediatool_assets.flows.sanitize.copies import sanitized_store
-from mediatool_assets.flows.versions import archives
+from mediatool_assets.core.authenticity import SignaturePolicy
+from mediatool_assets.core.errors import NotAuthentic
+from mediatool_assets.core.signing import SigningKey, TrustedKey
+from mediatool_assets.core.version import Version, archive_key, signature_key
+from mediatool_assets.sanitize.copies import sanitized_store
+from mediatool_assets.sanitize.flow import Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import load_rules
+from mediatool_assets.versions import catalog
 from mediatool_assets_tests.flows.sanitize.conftest import KEY, NEXT_DAY, RULES, TABLES, Bench
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -71,12 +71,12 @@ def test_a_copy_without_its_signature_is_refused(
     copied(bench)
     trusting = DirectoryObjects(bench.objects.root, signature_policy=TRUST)
     with sanitized_store(trusting, VERSION) as copy:
-        assert archives.reader(copy, "raw", VERSION).manifest.kind == "sanitized"
+        assert catalog.reader(copy, "raw", VERSION).manifest.kind == "sanitized"
     forge(bench)
     with pytest.raises(NotAuthentic, match=says), sanitized_store(trusting, VERSION):
         pass
     with pytest.raises(NotAuthentic, match=says):
-        archives.reader(trusting, "sanitized", VERSION)
+        catalog.reader(trusting, "sanitized", VERSION)
 
 
 def test_an_unsigned_copy_is_read_where_that_is_allowed(bench: Bench) -> None:
@@ -86,6 +86,6 @@ def test_an_unsigned_copy_is_read_where_that_is_allowed(bench: Bench) -> None:
         bench.objects.root, signature_policy=replace(TRUST, allow_unsigned=True)
     )
     with pytest.raises(NotAuthentic, match="unknown key"):
-        archives.reader(lenient, "sanitized", VERSION)
+        catalog.reader(lenient, "sanitized", VERSION)
     none(bench)
-    assert archives.reader(lenient, "sanitized", VERSION).manifest.kind == "sanitized"
+    assert catalog.reader(lenient, "sanitized", VERSION).manifest.kind == "sanitized"

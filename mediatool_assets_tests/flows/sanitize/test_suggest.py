@@ -7,20 +7,19 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking import checks
-from mediatool_assets.domain.masking.detection import seen_in, suggested_rules
-from mediatool_assets.domain.schema import ForeignKey
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
-from mediatool_assets.flows.sanitize.source_check import schema_of
-from mediatool_assets.flows.sanitize.suggest import Suggested, suggest
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.seed import seed
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import BadArchive
+from mediatool_assets.core.schema import ForeignKey
+from mediatool_assets.core.settings import Settings
+from mediatool_assets.core.texts import Url
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.demo.seeding import seed
+from mediatool_assets.export.flow import export
+from mediatool_assets.sanitize import rules as checks
+from mediatool_assets.sanitize.detection import seen_in, suggested_rules
+from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, sanitize
+from mediatool_assets.sanitize.rules_file import Suggested, load_rules, schema_of, suggest
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.flows.sanitize.conftest import KEY
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects

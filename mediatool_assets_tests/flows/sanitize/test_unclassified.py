@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.errors import BadRules
+from mediatool_assets.core.errors import BadRules
 from mediatool_assets_tests.flows.sanitize.conftest import (
     HISTORY,
     TABLES,

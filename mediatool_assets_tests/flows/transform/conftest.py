@@ -9,11 +9,11 @@ import pytest
 from bson import json_util
 from bson.binary import Binary
 
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.schema import Table
+from mediatool_assets.versions import catalog
+from mediatool_assets.versions.catalog import StoredArchive
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.both_codecs import transform_by_both
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.raw_archives import documents as documents_of
@@ -82,7 +82,7 @@ class Run:
 
     def metadata(self, collection: str) -> dict[str, Any]:
         """The collection's options and indexes."""
-        reader = archives.reader(self.objects, "transformed", VERSION)
+        reader = catalog.reader(self.objects, "transformed", VERSION)
         name = f"mediatool_{VERSION}/{collection}.metadata.json"
         content: dict[str, Any] = json_util.loads(reader.read_file(name))
         return content

@@ -3,12 +3,12 @@
 import psycopg
 import pytest
 
-from mediatool_assets.domain.errors import BadModel, CountMismatch
-from mediatool_assets.domain.manifest import Exclusion
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.export import export
-from mediatool_assets.flows.workers.workspace import Workspace
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.core.errors import BadModel, CountMismatch
+from mediatool_assets.core.manifest import Exclusion
+from mediatool_assets.core.texts import Url
+from mediatool_assets.export.flow import export
+from mediatool_assets.stores.postgres_source import PostgresSource
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.flows.transform.conftest import (
     BUYS,
     PEOPLE,

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mediatool_assets.flows.formats.deep_json import deep_recursion
-from mediatool_assets.flows.load import load
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.texts import deep_recursion
+from mediatool_assets.load.flow import load
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.flows.transform.conftest import (
     BUYS,
     DAILY,

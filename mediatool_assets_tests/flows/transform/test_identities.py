@@ -9,7 +9,7 @@ from bson.binary import Binary
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-from mediatool_assets.flows.transform.identities import identity
+from mediatool_assets.transform.row_documents import identity
 
 IDS = [
     None,

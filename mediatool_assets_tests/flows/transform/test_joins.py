@@ -12,20 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.errors import CountMismatch
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.transform import (
-    collection_shares,
-    direct_lookups,
-    gather_shares,
-    join_shares,
-    transform,
-)
-from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.workers.cluster import RemoteExecutor
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.errors import CountMismatch
+from mediatool_assets.core.model_file import load_model
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.transform import documents as gather_shares
+from mediatool_assets.transform import flow as collection_shares
+from mediatool_assets.transform import join_plan, row_documents
+from mediatool_assets.transform.flow import transform
+from mediatool_assets.transform.row_documents import Counts
+from mediatool_assets.work import RemoteExecutor
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.raw_archives import VERSION, documents, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -173,7 +170,7 @@ def test_spread_over_workers_the_joins_find_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some rows at a time, by workers that share the bucket only, every byte is the same."""
-    monkeypatch.setattr(join_shares, "ROWS", 4)
+    monkeypatch.setattr(join_plan, "ROWS", 4)
     rows: dict[Table, Rows] = {
         PARENTS: [{"id": n, "code": "ab"[n % 2], "tags": None} for n in range(7)],
         CHILDREN: [{"id": n, "parent": n % 9, "code": None, "rank": n % 3} for n in range(30)],
@@ -243,8 +240,8 @@ def test_a_look_up_in_a_small_table_finds_what_the_join_finds(
     (tmp_path / "model.yaml").write_text(f"{text}left_out:\n{left_out}", "utf-8")
     model, made = load_model(tmp_path / "model.yaml"), list[bytes]()
     with ThreadPoolExecutor(2) as threads:
-        for most in (-1, direct_lookups.ROWS):
-            monkeypatch.setattr(direct_lookups, "ROWS", most)
+        for most in (-1, row_documents.ROWS):
+            monkeypatch.setattr(row_documents, "ROWS", most)
             for workers in (threads, RemoteExecutor(threads)):
                 objects = DirectoryObjects(tmp_path / str(len(made)))
                 raw_archive(objects, rows)

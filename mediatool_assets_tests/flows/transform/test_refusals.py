@@ -2,8 +2,8 @@
 
 import pytest
 
-from mediatool_assets.domain.errors import BadArchive, BadModel, BadValue
-from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.core.errors import BadArchive, BadModel, BadValue
+from mediatool_assets.core.version import archive_key
 from mediatool_assets_tests.flows.transform.conftest import TEAMS, Run
 from mediatool_assets_tests.raw_archives import VERSION, table
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.core.errors import AlreadyExists
+from mediatool_assets.core.schema import Table
+from mediatool_assets.core.version import archive_key
+from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.flows.transform.conftest import (
     PEOPLE,
     PLANS,

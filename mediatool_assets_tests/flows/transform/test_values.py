@@ -15,11 +15,14 @@ from bson.int64 import Int64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.model import FieldType
-from mediatool_assets.flows.transform.documents_of_json import DEPTH, DocumentReader
-from mediatool_assets.flows.transform.losses import uncounted
-from mediatool_assets.flows.transform.numbers import decimal128
-from mediatool_assets.flows.transform.values import converter
+from mediatool_assets.core.model import FieldType
+from mediatool_assets.transform.values import (
+    DEPTH,
+    DocumentReader,
+    converter,
+    decimal128,
+    uncounted,
+)
 from mediatool_assets_tests.raw_archives import column
 
 document_of = DocumentReader(uncounted)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from mediatool_assets.domain.masking.ddl import SanitizedDdl, sanitized_ddl
-from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
-from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
-from mediatool_assets.domain.schema import Schema
+from mediatool_assets.core.schema import Schema
+from mediatool_assets.sanitize.ddl import SanitizedDdl, sanitized_ddl
+from mediatool_assets.sanitize.pseudonyms import PseudonymKind
+from mediatool_assets.sanitize.redaction import Masker
+from mediatool_assets.sanitize.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets_tests.domain.ddl.dumped import dumped, header
 from mediatool_assets_tests.flows.sanitize.conftest import KEY
 from mediatool_assets_tests.raw_archives import table

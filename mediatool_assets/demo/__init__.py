@@ -1,0 +1,1 @@
+"""Demonstration: generated data, local servers, and days with history."""

@@ -1,1 +1,0 @@
-"""The costs of the bucket: prices, inventory, lifecycle, and the bill."""

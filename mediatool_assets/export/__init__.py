@@ -1,0 +1,1 @@
+"""Export: one version of the source as a raw archive."""

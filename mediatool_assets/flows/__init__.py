@@ -1,1 +1,0 @@
-"""The platform's operations: a package for each verb; they use stores through ``ports``."""

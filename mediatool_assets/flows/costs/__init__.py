@@ -1,1 +1,0 @@
-"""The costs of the bucket: takes its inventory, stores it by day, and prices it."""

@@ -1,1 +1,0 @@
-"""Text formats for several flows: deeply nested JSON, and YAML written by people."""

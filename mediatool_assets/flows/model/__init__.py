@@ -1,1 +1,0 @@
-"""The model file, read into ``domain.model``."""

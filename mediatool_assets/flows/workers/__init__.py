@@ -1,1 +1,0 @@
-"""Work in many processes: the pool or cluster, its tasks, and their results."""

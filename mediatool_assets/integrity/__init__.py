@@ -1,0 +1,1 @@
+"""Integrity: every value is compared again, by a second path through the stores."""

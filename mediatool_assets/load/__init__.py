@@ -1,0 +1,1 @@
+"""Load: a MongoDB database of a version, and its dump."""

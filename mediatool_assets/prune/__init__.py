@@ -1,0 +1,1 @@
+"""Prune: which versions and objects are kept, and what is deleted."""

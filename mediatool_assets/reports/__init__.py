@@ -1,0 +1,1 @@
+"""Reports: the daily metrics comparison, and the site of all reports."""

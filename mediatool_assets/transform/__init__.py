@@ -1,0 +1,1 @@
+"""Transform: rows of the raw archive become documents of collections."""
