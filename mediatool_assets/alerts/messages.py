@@ -28,10 +28,7 @@ from http.client import HTTPException
 from typing import Any, Literal, Protocol, get_args
 from urllib.parse import quote, unquote, urlsplit
 
-import boto3
 import msgspec
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from mediatool_assets.core.errors import Misuse, Unreachable
@@ -498,6 +495,9 @@ class SnsTopic:
         if self.arn.endswith(".fifo"):
             unique = f"{alert.fingerprint}-{alert.at.timestamp():.0f}"
             ordered = {"MessageGroupId": "mediatool", "MessageDeduplicationId": unique}
+        import boto3  # noqa: PLC0415  # slow
+        from botocore.config import Config  # noqa: PLC0415  # as above
+
         with self._translated():
             client: Any = boto3.client(
                 "sns",
@@ -525,6 +525,8 @@ class SnsTopic:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # slow
+
         try:
             yield
         except ClientError as error:

@@ -406,7 +406,7 @@ def inventory_from_parquet(data: bytes, name: str) -> BilledInventory:
     return BilledInventory(about.bucket, about.taken, items, about.rules, about.newest)
 
 
-SHIPPED_PRICES = Path(__file__).parents[2] / "prices" / "s3-us-east-1.json"
+SHIPPED_PRICES = Path(__file__).parents[1] / "prices" / "s3-us-east-1.json"
 
 
 def read_prices(path: Path) -> Prices:

@@ -124,9 +124,9 @@ def placeless(node: Node) -> Node:
     copy = Node()
     copy.CopyFrom(node)
     for found in _messages(copy):
-        for field, _ in found.ListFields():
-            if field.name.endswith(("location", "list_start", "list_end")):
-                found.ClearField(field.name)
+        for each, _ in found.ListFields():
+            if each.name.endswith(("location", "list_start", "list_end")):
+                found.ClearField(each.name)
     return copy
 
 
@@ -139,8 +139,8 @@ def _messages(root: Message) -> Iterator[Message]:
 
 
 def _children(node: Message) -> Iterator[Message]:
-    for field, value in node.ListFields():
-        if field.type == FieldDescriptor.TYPE_MESSAGE:
+    for each, value in node.ListFields():
+        if each.type == FieldDescriptor.TYPE_MESSAGE:
             yield from [value] if isinstance(value, Message) else value
 
 

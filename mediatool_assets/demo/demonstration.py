@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import time as clock
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ from psycopg.sql import SQL, Composable, Identifier
 from pyarrow import parquet
 
 from mediatool_assets.cli import echo, megabytes, note, working
-from mediatool_assets.cli.child_process import tethered
+from mediatool_assets.cli.child_process import supervised, tethered
 from mediatool_assets.cli.launch import RunFailed, SuccessfulRun, launch, stop, stores
 from mediatool_assets.core.errors import Refused
 from mediatool_assets.core.settings import Settings
@@ -236,7 +236,7 @@ load_from:
       location_name: mediatool_assets
 """
 _USUAL_PORT = 3000  # Dagster's own default
-_GRACE_SECONDS = "20"  # below that of ``stop``; a run aborts its uploads within 2 s
+_GRACE_SECONDS = 20  # below that of ``stop``; a run aborts its uploads within 2 s
 _START_SECONDS = 180.0  # the first start on 2 slow cores took 38 s
 
 
@@ -256,12 +256,12 @@ def develop(port: int | None) -> str:
         own = keyed(os.environ, local_settings().home)
     port = _free_port(port)
     url = f"http://127.0.0.1:{port}"
-    supervised = [sys.executable, "-m", "mediatool_assets.cli.supervisor", _GRACE_SECONDS]
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace(home()))]
+    command += ["-h", "127.0.0.1", "-p", str(port)]
     for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: wait until everything has ended
         signal.signal(ending, signal.default_int_handler)
     process = subprocess.Popen(
-        tethered([*supervised, *command, "-h", "127.0.0.1", "-p", str(port)]),
+        tethered(supervised(command, _GRACE_SECONDS)),
         env=os.environ | own | linked(os.environ, url),
         stdout=sys.stderr.fileno(),
         process_group=0,
@@ -391,7 +391,7 @@ def selected(name: str, kind: str) -> Composable:
     return SQL("CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END").format(Identifier(name))
 
 
-def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
+def export_as_rds(  # sizes are the tests' to set
     url: Url,
     put: Callable[[str, bytes], object],
     version: Version,

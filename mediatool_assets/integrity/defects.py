@@ -356,8 +356,8 @@ class RowNames:
             for name, before, after in self._columns(raw[digest], there[digest]):
                 yield Defect("differs", store, table, key, name, expected=before, found=after)
             linked, fields = there[digest][1][len(names) :]
-            for field in [*fields, *(() if linked else (OWNER,))]:
-                yield Defect("differs", store, table, key, field=field)
+            for name in [*fields, *(() if linked else (OWNER,))]:
+                yield Defect("differs", store, table, key, field=name)
 
     def _columns(self, raw: Found, there: Found) -> Iterator[tuple[str, msgspec.Raw, msgspec.Raw]]:
         """The columns in which two rows differ, with both values as far as they may be shown."""

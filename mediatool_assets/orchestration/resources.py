@@ -99,12 +99,9 @@ class ServersResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # it 
 
     def pruning(self) -> Pruning:
         """Retention's view of the bucket, and of the two servers if they are set."""
-        from mediatool_assets.stores.retention import database_servers  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.environment import database_servers  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
-        from mediatool_assets.stores.s3_bucket import (
-            S3Bucket,  # noqa: PLC0415  # slow
-            S3Deletion,  # noqa: PLC0415  # slow
-        )
+        from mediatool_assets.stores.s3_bucket import S3Bucket, S3Deletion  # noqa: PLC0415  # slow
         from mediatool_assets.stores.user_files import signing_key  # noqa: PLC0415  # slow
 
         settings = self.settings()

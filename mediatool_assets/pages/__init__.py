@@ -21,7 +21,7 @@ Writes, replaces and reads the reports of a day in the bucket.
 Charts of the last versions: rows and sizes.
 """
 
-import html
+import html as stdlib_html
 import re
 from calendar import monthcalendar
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -302,7 +302,8 @@ def _file(page: Page) -> Iterator[str]:
     yield f"{_HEAD}<title>{escape(page.title)}</title>\n<style>\n{_STYLE}</style></head><body>\n"
     for name, links in page.links:
         yield f"<nav aria-label='{escape(name)}'>{_list(map(_cell_text, links))}</nav>"
-    badge = f"<span class='badge {_VERDICT_COLOURS.get(page.verdict, '')}'>{escape(page.verdict)}</span>"
+    colour = _VERDICT_COLOURS.get(page.verdict, "")
+    badge = f"<span class='badge {colour}'>{escape(page.verdict)}</span>"
     yield f"<main><h1>{escape(page.title)} {badge}</h1><p>{escape(page.headline)}</p>"
     yield from map(_paragraph, page.small)
     if page.cards:
@@ -413,8 +414,9 @@ def _day(number: int, day: CalendarDay | None) -> str:
     if day is None:
         return f"<span class='dim'>{number}</span>"
     says = escape(f"{day.date}: {day.outcome}, {day.says}")
+    colour = _VERDICT_COLOURS.get(day.outcome, "")
     return (
-        f"<a class='{_VERDICT_COLOURS.get(day.outcome, '')}' href='{escape(day.target)}' title='{says}' "
+        f"<a class='{colour}' href='{escape(day.target)}' title='{says}' "
         f"aria-label='{says}'>{number}</a>"
     )
 

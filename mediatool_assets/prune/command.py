@@ -91,8 +91,8 @@ def _policy(own: "Settings", **given: int | None) -> "Policy":
 
 def _stores(own: "Settings") -> "Pruning":
     """The bucket, and the database servers that are set."""
+    from mediatool_assets.stores.environment import database_servers
     from mediatool_assets.stores.ports import Pruning
-    from mediatool_assets.stores.retention import database_servers
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket, S3Deletion
     from mediatool_assets.stores.user_files import signing_key

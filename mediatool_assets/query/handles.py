@@ -17,9 +17,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import duckdb
-import pandas as pd
-import pyarrow as pa
 from bson import decode
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
@@ -39,6 +36,7 @@ from mediatool_assets.versions.records import Loaded, loaded, restored, row_pars
 from mediatool_assets.work.scratch import identifier
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas
     import polars
     import pyarrow
@@ -311,8 +309,11 @@ def live_database(documents: DocumentStore, version: Version) -> LiveDatabase:
     return LiveDatabase(documents, version, present)
 
 
-def arrow_table(rows: StoredRows) -> pa.Table:
+def arrow_table(rows: StoredRows) -> "pyarrow.Table":
     """All rows; each field has its PostgreSQL type in its metadata, as ``postgres``."""
+    import duckdb  # noqa: PLC0415  # slow
+    import pyarrow as pa  # noqa: PLC0415  # slow
+
     read: list[pa.Table] = []
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -325,8 +326,8 @@ def arrow_table(rows: StoredRows) -> pa.Table:
 
 
 def temporary_table(
-    rows: StoredRows, connection: duckdb.DuckDBPyConnection | None
-) -> duckdb.DuckDBPyRelation:
+    rows: StoredRows, connection: "duckdb.DuckDBPyConnection | None"
+) -> "duckdb.DuckDBPyRelation":
     """Store all rows in a temporary table of the connection, or of a new one."""
     connection = connection or _connection()
     name = _name(rows.table.name)
@@ -339,8 +340,8 @@ def temporary_table(
 
 
 def table_of_arrow(
-    table: pa.Table, connection: duckdb.DuckDBPyConnection | None
-) -> duckdb.DuckDBPyRelation:
+    table: "pyarrow.Table", connection: "duckdb.DuckDBPyConnection | None"
+) -> "duckdb.DuckDBPyRelation":
     """Store an Arrow table in a temporary table of the connection, or of a new one."""
     connection = connection or _connection()
     name = _name("documents")
@@ -348,13 +349,15 @@ def table_of_arrow(
     return connection.table(identifier(name))
 
 
-def pandas_frame(table: pa.Table) -> pd.DataFrame:
+def pandas_frame(table: "pyarrow.Table") -> "pandas.DataFrame":
     """The table as a pandas DataFrame with Arrow-backed columns."""
+    import pandas as pd  # noqa: PLC0415  # slow
+
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 
 
-def polars_frame(table: pa.Table) -> "polars.DataFrame":
+def polars_frame(table: "pyarrow.Table") -> "polars.DataFrame":
     """The table as a polars DataFrame; raises Misuse if polars is not installed."""
     try:
         import polars  # noqa: PLC0415  # an optional extra
@@ -368,7 +371,9 @@ def polars_frame(table: pa.Table) -> "polars.DataFrame":
     return frame
 
 
-def _connection() -> duckdb.DuckDBPyConnection:
+def _connection() -> "duckdb.DuckDBPyConnection":
+    import duckdb  # noqa: PLC0415  # slow
+
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     return connection
@@ -378,7 +383,9 @@ def _name(table: str) -> str:
     return f"{table}_{uuid4().hex[:8]}"
 
 
-def _store(connection: duckdb.DuckDBPyConnection, name: str, rows: duckdb.DuckDBPyRelation) -> None:
+def _store(
+    connection: "duckdb.DuckDBPyConnection", name: str, rows: "duckdb.DuckDBPyRelation"
+) -> None:
     view = f"{name}_rows"
     rows.create_view(view)
     connection.execute(f"CREATE TEMP TABLE {identifier(name)} AS FROM {identifier(view)}")

@@ -26,7 +26,7 @@ from mediatool_assets.core.errors import BadArchive, MediatoolError, Misuse, Out
 from mediatool_assets.core.manifest import Block, Fingerprint, Member
 from mediatool_assets.core.rows import PLAIN
 from mediatool_assets.core.schema import Column, Table
-from mediatool_assets.work.scratch import DUCKDB_ERRORS, identifier, literal
+from mediatool_assets.work.scratch import duckdb_errors, identifier, literal
 
 _TYPES = {
     "boolean": "BOOLEAN",
@@ -200,7 +200,7 @@ class StoredRows:
         rows = _CheckedBlocks(self, progress)
         try:
             use(self._relation(connection, rows.reader(), finite=finite, with_line=with_line))
-        except DUCKDB_ERRORS as error:
+        except duckdb_errors() as error:
             rows.finish(complete=False)
             check_room(error)
             raise Misuse(self._misfit(connection, error, finite=finite)) from error

@@ -47,7 +47,7 @@ from mediatool_assets.query.reading import (
 )
 from mediatool_assets.stores.ports import Progress, silent
 from mediatool_assets.work.scratch import (
-    DUCKDB_ERRORS,
+    duckdb_errors,
     duckdb_session,
     identifier,
     interruptible,
@@ -484,7 +484,7 @@ def refused_by_duckdb() -> Iterator[None]:
     try:
         with interruptible():
             yield
-    except DUCKDB_ERRORS as error:
+    except duckdb_errors() as error:
         check_room(error)
         message = duckdb_message(error)
         raise Misuse(f"{message}; correct the query{_hint(message)}") from error

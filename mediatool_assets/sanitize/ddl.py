@@ -601,10 +601,10 @@ def _literals(node: Message) -> Iterator[str]:
 def _names(node: Message) -> Iterator[str]:
     """Every text of a statement."""
     for found, _ in ddl.walk(node):
-        for field, value in found.ListFields():
-            if field.type == FieldDescriptor.TYPE_STRING:
+        for each, value in found.ListFields():
+            if each.type == FieldDescriptor.TYPE_STRING:
                 yield from [value] if isinstance(value, str) else value
-            elif field.name == "ival" and isinstance(value, int):
+            elif each.name == "ival" and isinstance(value, int):
                 yield str(value)
 
 

@@ -524,5 +524,5 @@ class Masker:
 
     def taken(self, value: bytes) -> None:
         """Record the texts of a value's JSON that was removed completely."""
-        for text in texts(value):
-            self.pairs[REDACTED].setdefault(text, "")
+        for each in texts(value):
+            self.pairs[REDACTED].setdefault(each, "")

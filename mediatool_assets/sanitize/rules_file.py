@@ -47,7 +47,7 @@ from mediatool_assets.sanitize.pseudonyms import FORMATS, PseudonymKind
 from mediatool_assets.sanitize.redaction import Masker
 from mediatool_assets.sanitize.rules import MaskingRule, MaskingVerb, Rules
 
-SHIPPED_RULES = Path(__file__).parents[2] / "models" / "media_tool_masking.yaml"
+SHIPPED_RULES = Path(__file__).parents[1] / "models" / "media_tool_masking.yaml"
 
 _TOP = ("kinds", "tables", "quasi_identifiers", "ddl")
 _SIMPLE = re.compile(

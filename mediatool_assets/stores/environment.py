@@ -2,23 +2,24 @@
 
 The values of the file are put into this process's environment, so that libraries and child
 processes see the same; variables that are already set are unchanged.
-
-Detects a full disk of the local servers, whose own errors do not name the cause.
 """
 
 import getpass
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from mediatool_assets.core.errors import BadSettings, Full
+from mediatool_assets.core.errors import BadSettings
 from mediatool_assets.core.setting_values import variable
 from mediatool_assets.core.settings import DECLARED, Settings
-from mediatool_assets.stores.user_files import adopt, find_settings_file
+from mediatool_assets.stores.user_files import adopt, find_settings_file, local_folder
+
+if TYPE_CHECKING:
+    from mediatool_assets.stores.mongodb import MongoDatabases
+    from mediatool_assets.stores.postgres_target import PostgresDatabases
 
 SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL", "S3_BUCKET")
 """If any of these is set, the user has servers of their own, and no local server is used."""
@@ -27,7 +28,7 @@ SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_U
 def home() -> Path:
     """The folder of the local servers: ``MEDIATOOL_HOME``, or ``.mediatool`` in this directory."""
     adopt_file()
-    return Path(os.environ.get("MEDIATOOL_HOME", "").strip() or ".mediatool").absolute()
+    return local_folder()
 
 
 def has_own_servers() -> bool:
@@ -309,24 +310,14 @@ def _is_there(variable: str) -> bool:
     return bool(os.environ.get(variable, "").strip())
 
 
-_LOCAL = {"127.0.0.1", "localhost", "::1"}
-_ENOUGH = 256 << 20
-"""Free bytes. mongod stops without room for a journal file of 100 MiB, SeaweedFS at 1 % free."""
+def database_servers(settings: Settings) -> "tuple[MongoDatabases | PostgresDatabases, ...]":
+    """MongoDB and PostgreSQL, each if its URL (such as ``MEDIATOOL_MONGODB_URL``) is set."""
+    from mediatool_assets.stores.mongodb import MongoDatabases, MongoDocuments  # noqa: PLC0415  # slow
+    from mediatool_assets.stores.postgres_target import PostgresDatabases  # noqa: PLC0415  # slow
 
-
-def full_disk(server: str) -> Full | None:
-    """The error to raise if a server on this machine fails because the disk is full; else None.
-
-    ``server`` is a URL, or ``host:port``.
-    """
-    where = home()
-    host = urlsplit(server if "://" in server else f"//{server}").hostname
-    if host not in _LOCAL or not where.is_dir():
-        return None
-    free = shutil.disk_usage(where).free
-    if free >= _ENOUGH:
-        return None
-    return Full(
-        f"the disk of {where} is full ({free >> 20} MiB are free), and the server at {server} "
-        "cannot go on; make room there, then `mediatool up`, and run it again"
-    )
+    found: list[MongoDatabases | PostgresDatabases] = []
+    if settings.mongodb_url:
+        found.append(MongoDatabases(MongoDocuments.of(settings)))
+    if settings.restore_postgres_url:
+        found.append(PostgresDatabases.of(settings))
+    return tuple(found)

@@ -3,14 +3,17 @@
 Inserts whole BSON documents as they are, in as few messages as mongod allows.
 
 Translates MongoDB's errors into messages without values of documents, except ``_id``.
+
+Lists and drops databases of versions, for retention.
 """
 
 import atexit
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import bson
 from bson import CodecOptions
@@ -25,12 +28,12 @@ from pymongo.uri_parser import parse_uri
 
 from mediatool_assets.archive.reader import cut_documents, split_documents
 from mediatool_assets.core.errors import BadSettings, CheckFailed, Full, Refused, Unreachable
+from mediatool_assets.core.inventory import DatabaseState, FoundDatabase
 from mediatool_assets.core.manifest import CollectionInfo
 from mediatool_assets.core.metadata import ProtectionCheck, never_protected
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.core.texts import Url
 from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames, version_of_database
-from mediatool_assets.stores.environment import full_disk
 from mediatool_assets.stores.mongodb_claim import (
     CLAIM,
     MARKER,
@@ -49,6 +52,7 @@ from mediatool_assets.stores.mongodb_claim import (
     publish,
     withdraw_removal,
 )
+from mediatool_assets.stores.user_files import full_disk
 
 PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
     tz_aware=True,
@@ -527,3 +531,49 @@ def _indexes(db: Database[Any], info: MutableMapping[str, Any]) -> tuple[dict[st
     if info.get("type") == "view":
         return ()
     return tuple(dict(index) for index in db[info["name"]].list_indexes())
+
+
+@dataclass(frozen=True, slots=True)
+class MongoDatabases:
+    """A DatabaseServer over MongoDB; it touches only databases with the name of a version."""
+
+    documents: MongoDocuments
+    kind: Literal["mongodb"] = "mongodb"
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+        return self.documents.server
+
+    def databases(self) -> Iterator[FoundDatabase]:
+        """The databases of versions, in order of name."""
+        prefix = self.documents.database_names.mongodb
+        for name in self.documents.names():
+            if (named := version_of_database(name, prefix)) is not None:
+                version, sanitized = named
+                label = self.documents.label(name)
+                began = (label or {}).get("began")
+                archive = (label or {}).get("archive")
+                yield FoundDatabase(
+                    "mongodb",
+                    name,
+                    version,
+                    _mongodb_state(label),
+                    made=began if isinstance(began, datetime) else None,
+                    archive=archive if isinstance(archive, str) else None,
+                    sanitized=sanitized,
+                )
+
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
+        """Remove a database of a version."""
+        self.documents.drop(database, protection)
+
+
+def _mongodb_state(label: dict[str, object] | None) -> DatabaseState:
+    if label is None:
+        return "foreign"
+    if "dropping" in label:
+        return "unfinished"
+    if label.get("complete") is True:
+        return "complete"
+    return "partial" if "archive" in label else "unfinished"

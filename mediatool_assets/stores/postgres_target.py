@@ -5,28 +5,33 @@ and renames the database; one that had the name becomes ``{database}.replaced``,
 a killed restore leaves nothing under that name, and the next restore removes its remains.
 
 Writes rows, keys and indexes into a database that is being restored; for workers.
+
+Lists and drops databases of versions, for retention.
 """
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from mediatool_assets.core.ddl import Statement
-from mediatool_assets.core.errors import AlreadyExists, Misuse, Refused
-from mediatool_assets.core.metadata import Marker
+from mediatool_assets.core.errors import AlreadyExists, CheckFailed, Misuse, Refused
+from mediatool_assets.core.inventory import DatabaseState, FoundDatabase
+from mediatool_assets.core.metadata import Marker, ProtectionCheck, never_protected
 from mediatool_assets.core.restorable_ddl import ScriptExtension, ServerFeatures
 from mediatool_assets.core.rows import copied_columns
 from mediatool_assets.core.schema import Schema, Table, namespaces
 from mediatool_assets.core.settings import HARMLESS_EXTENSIONS, Settings
-from mediatool_assets.core.texts import Url
-from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames
+from mediatool_assets.core.texts import Url, quantity
+from mediatool_assets.core.version import AS_DESCRIBED, DatabaseNames, version_of_database
 from mediatool_assets.stores import postgres
 from mediatool_assets.stores.postgres import (
     VARIABLE,
     Connection,
+    claimed,
     parameters,
     restore_translated,
     session,
@@ -363,3 +368,98 @@ class PostgresRestoration:
             )
             postgres.rename(connection, self.working, self.database)
         postgres.drop(connection, replaced)
+
+
+# Sessions of clients only: the server's own, as autovacuum's, give way by themselves.
+_DATABASES = """
+SELECT d.datname, shobj_description(d.oid, 'pg_database'),
+    (SELECT count(*) FROM pg_stat_activity a
+     WHERE a.datid = d.oid AND a.backend_type = 'client backend')
+FROM pg_database d WHERE starts_with(d.datname, %s) ORDER BY d.datname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabases:
+    """A DatabaseServer over PostgreSQL; it touches only databases that a restore made."""
+
+    url: Url = field(repr=False)
+    kind: Literal["postgres"] = "postgres"
+    prefix: str = AS_DESCRIBED.postgres
+
+    @classmethod
+    def of(cls, settings: Settings) -> "PostgresDatabases":
+        """The server of ``MEDIATOOL_RESTORE_POSTGRES_URL``; raises BadSettings without it."""
+        return cls(PostgresTarget.of(settings).url, prefix=settings.postgres_prefix)
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+        return PostgresTarget(self.url).server
+
+    def databases(self) -> Iterator[FoundDatabase]:
+        """The databases of versions, and those that restores of them left, in order of name."""
+        with session(self.url, doing="list databases") as connection:
+            rows = connection.execute(_DATABASES, [self.prefix]).fetchall()
+            for name, comment, sessions in rows:
+                if (named := version_of_database(_final(name), self.prefix)) is not None:
+                    version, sanitized = named
+                    yield FoundDatabase(
+                        "postgres",
+                        name,
+                        version,
+                        _postgres_state(name, comment),
+                        busy=_busy(connection, name, sessions),
+                        sanitized=sanitized,
+                    )
+
+    def remove(self, database: str, protection: ProtectionCheck = never_protected) -> None:
+        """Remove a database of a version; raises CheckFailed if it is in use."""
+        found = {each.name: each for each in self.databases()}.get(database)
+        if found is None:
+            return
+        if found.state == "foreign":
+            raise Refused(
+                f"{self.server}/{database} was not made by a restore, so it is not dropped"
+            )
+        with (
+            session(self.url, doing="prune") as connection,
+            claimed(connection, _final(database)),
+        ):
+            if (reason := protection()) is not None:
+                raise Refused(f"{self.server}/{database} is not dropped: {reason}")
+            try:
+                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
+                postgres.drop_unused_roles(connection)
+            except errors.ObjectInUse as error:
+                raise CheckFailed(
+                    f"{self.server}/{database} is in use; end the sessions in it, or prune later"
+                ) from error
+
+
+def _final(name: str) -> str:
+    """The name without the suffix of a running restore."""
+    return name.removesuffix(WORKING).removesuffix(REPLACED)
+
+
+def _postgres_state(name: str, comment: str | None) -> DatabaseState:
+    if name.endswith(WORKING):
+        return "unfinished"
+    marker = Marker.read(comment)
+    if marker is None:
+        return "foreign"
+    if name.endswith(REPLACED):
+        return "unfinished"
+    return "complete" if marker.complete or marker.content else "partial"
+
+
+def _busy(connection: Connection, name: str, sessions: int) -> str | None:
+    if sessions:
+        return f"in use: {quantity(sessions, 'session')}"
+    if _final(name) == name:
+        return None
+    try:
+        with claimed(connection, _final(name)):
+            return None
+    except Refused:
+        return "a restore is under way"

@@ -32,7 +32,7 @@ from mediatool_assets.core.errors import (
     Unreachable,
 )
 from mediatool_assets.core.version import STAGING_PREFIX
-from mediatool_assets.stores.environment import full_disk
+from mediatool_assets.stores.user_files import full_disk
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,12 +7,15 @@ Files and directories that only their owner can read.
 Loads the keys of the settings, from the setting itself or from files.
 
 The masking key in a home: generated once, for users who have not set one of their own.
+
+Detects a full disk of the local servers, whose own errors do not name the cause.
 """
 
 import json
 import os
 import re
 import secrets
+import shutil
 import stat
 import tempfile
 import tomllib
@@ -22,9 +25,10 @@ from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from mediatool_assets.core.authenticity import SignaturePolicy
-from mediatool_assets.core.errors import BadSettings, Refused
+from mediatool_assets.core.errors import BadSettings, Full, Refused
 from mediatool_assets.core.setting_values import SOURCE_NAME, variable
 from mediatool_assets.core.settings import DECLARED, Settings, own_names
 from mediatool_assets.core.signing import (
@@ -487,3 +491,31 @@ def _read(path: Path) -> MaskingKey:
         return MaskingKey.parse(path.read_text())
     except ValueError as error:
         raise BadSettings([f"the key in {path} {error}; or set MEDIATOOL_MASKING_KEY"]) from error
+
+
+def local_folder() -> Path:
+    """The folder of the local servers, once the settings file is in the environment."""
+    return Path(os.environ.get("MEDIATOOL_HOME", "").strip() or ".mediatool").absolute()
+
+
+_LOCAL = {"127.0.0.1", "localhost", "::1"}
+_ENOUGH = 256 << 20
+"""Free bytes. mongod stops without room for a journal file of 100 MiB, SeaweedFS at 1 % free."""
+
+
+def full_disk(server: str) -> Full | None:
+    """The error to raise if a server on this machine fails because the disk is full; else None.
+
+    ``server`` is a URL, or ``host:port``.
+    """
+    where = local_folder()
+    host = urlsplit(server if "://" in server else f"//{server}").hostname
+    if host not in _LOCAL or not where.is_dir():
+        return None
+    free = shutil.disk_usage(where).free
+    if free >= _ENOUGH:
+        return None
+    return Full(
+        f"the disk of {where} is full ({free >> 20} MiB are free), and the server at {server} "
+        "cannot go on; make room there, then `mediatool up`, and run it again"
+    )

@@ -163,8 +163,8 @@ def _in_id(field: str) -> bool:
 def _grouped(leaves: Iterable[_Leaf]) -> Plan:
     """Leaves with dotted fields as a tree; a group has the position of its first leaf."""
     groups: dict[str, list[_Leaf]] = {}
-    for field, column, convert in leaves:
-        head, _, rest = field.partition(".")
+    for dotted, column, convert in leaves:
+        head, _, rest = dotted.partition(".")
         groups.setdefault(head, []).append((rest, column, convert))
     return tuple(
         (head, inner[0][1], inner[0][2], None)
@@ -176,12 +176,12 @@ def _grouped(leaves: Iterable[_Leaf]) -> Plan:
 
 def _fill(plan: Plan, row: Row) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    for field, column, convert, group in plan:
+    for name, column, convert, group in plan:
         if group is not None:
-            document[field] = _fill(group, row)
+            document[name] = _fill(group, row)
             continue
         value = row[column]
-        document[field] = value if value is None or convert is None else convert(value)
+        document[name] = value if value is None or convert is None else convert(value)
     return document
 
 
@@ -380,12 +380,12 @@ class CompiledColumns:
     def _replace(self, made: dict[str, pa.Array], rows: list[int], lines: Lines) -> None:
         """Add the values that Python makes from these rows to every column."""
         arrays = column_arrays(self._need, [lines.all[at] for at in rows], 0)
-        for field, array in zip(self._need.schema(), arrays, strict=True):
-            if field.name != ORDINAL:
-                values = made[field.name].to_pylist()
+        for each, array in zip(self._need.schema(), arrays, strict=True):
+            if each.name != ORDINAL:
+                values = made[each.name].to_pylist()
                 for at, value in zip(rows, array.to_pylist(), strict=True):
                     values[at] = value
-                made[field.name] = pa.array(values, field.type)
+                made[each.name] = pa.array(values, each.type)
 
 
 def _is_number(column: Column) -> bool:

@@ -224,8 +224,8 @@ class AddedValues:
 
     def complete(self, row: Row, ordinal: int) -> None:
         """Put the values of all added fields into a row."""
-        for field in self._fields.values():
-            row[field.key] = field.value(row, ordinal)
+        for each in self._fields.values():
+            row[each.key] = each.value(row, ordinal)
 
     def cells(self) -> dict[str, Callable[[Row, int], bytes]]:
         """Functions from a row and its ordinal to BSON type and payload, one for each added field.

@@ -30,7 +30,6 @@ from typing import Any
 
 import msgspec
 import orjson
-from bson import json_util
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_attempt, wait_fixed
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
@@ -444,6 +443,8 @@ def metadata_json(info: CollectionInfo) -> bytes:
 
     mongodump's ``uuid`` is left out: it identifies the server's collection; no restore needs it.
     """
+    from bson import json_util  # noqa: PLC0415  # only what reads documents needs it
+
     content = {
         "options": info.options,
         "indexes": list(info.indexes),
@@ -455,6 +456,8 @@ def metadata_json(info: CollectionInfo) -> bytes:
 
 def metadata_of(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:
     """Read the options and indexes in the collection's ``.metadata.json``."""
+    from bson import json_util  # noqa: PLC0415  # only what reads documents needs it
+
     name = metadata_member(member.name)
     try:
         content = json_util.loads(archive.read_file(name))

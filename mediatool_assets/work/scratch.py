@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import duckdb
-
 from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.writer import Spooled, spool_documents, spool_rows
 from mediatool_assets.core.errors import MediatoolError
@@ -30,6 +28,7 @@ from mediatool_assets.stores.ports import ArchiveStore, Progress, Staging, silen
 from mediatool_assets.work import RemoteExecutor, worker_pool
 
 if TYPE_CHECKING:
+    import duckdb
     from duckdb import DuckDBPyConnection
 
 _GUARD = 'trap "" HUP INT TERM; read -r _; rm -rf -- "$1"'
@@ -264,15 +263,21 @@ def spooling(objects: ArchiveStore, workspace: Workspace, what: str) -> Iterator
 MEMORY = "256MB"
 """DuckDB's memory limit in the coordinator; data beyond it is spilled into scratch."""
 
-DUCKDB_ERRORS = (duckdb.Error, UnicodeDecodeError)
-"""Errors of a rejected query. DuckDB may truncate a message within a UTF-8 character."""
+
+def duckdb_errors() -> tuple[type[Exception], ...]:
+    """Errors of a rejected query. DuckDB may truncate a message within a UTF-8 character."""
+    import duckdb  # noqa: PLC0415  # slow
+
+    return (duckdb.Error, UnicodeDecodeError)
 
 
 @contextmanager
 def duckdb_session(
     scratch: Path, memory: str = MEMORY, threads: int = 2
-) -> Iterator[duckdb.DuckDBPyConnection]:
+) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open a separate database that spills into ``scratch``, until the context ends."""
+    import duckdb  # noqa: PLC0415  # slow
+
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "threads": threads,

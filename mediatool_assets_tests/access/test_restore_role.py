@@ -12,8 +12,7 @@ from mediatool_assets.core.ddl import Statement
 from mediatool_assets.core.metadata import Marker
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.core.texts import Url
-from mediatool_assets.stores.postgres_target import PostgresTarget
-from mediatool_assets.stores.retention import PostgresDatabases
+from mediatool_assets.stores.postgres_target import PostgresDatabases, PostgresTarget
 from mediatool_assets_tests.access_documents import restore_role
 from mediatool_assets_tests.canaries import attacks, canaries
 

@@ -23,10 +23,9 @@ time.sleep(600)
 """
 _PARENT = """
 import subprocess, sys
-from mediatool_assets.cli.child_process import tethered
-supervisor = [sys.executable, "-m", "mediatool_assets.cli.supervisor", sys.argv[1]]
+from mediatool_assets.cli.child_process import supervised, tethered
 family = [sys.executable, "-c", sys.argv[3], sys.argv[2], sys.argv[3]]
-child = subprocess.Popen(tethered([*supervisor, *family]), process_group=0)
+child = subprocess.Popen(tethered(supervised(family, float(sys.argv[1]))), process_group=0)
 sys.exit(child.wait())
 """
 

@@ -29,9 +29,9 @@ from mediatool_assets.core.version import (
 )
 from mediatool_assets.prune.flow import carry_out, plan
 from mediatool_assets.prune.rules import Policy
-from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDatabases, MongoDocuments
 from mediatool_assets.stores.ports import DatabaseServer, Pruning
-from mediatool_assets.stores.retention import MongoDatabases, PostgresDatabases
+from mediatool_assets.stores.postgres_target import PostgresDatabases
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket, S3Deletion
 from mediatool_assets.versions import catalog

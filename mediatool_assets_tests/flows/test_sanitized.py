@@ -26,10 +26,9 @@ from mediatool_assets.sanitize.copies import sanitized_documents, sanitized_stor
 from mediatool_assets.sanitize.flow import Published, Sanitizing, report_keys, sanitize
 from mediatool_assets.sanitize.rules_file import SHIPPED_RULES, load_rules
 from mediatool_assets.stores.local_stack import Stack
-from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDatabases, MongoDocuments
 from mediatool_assets.stores.postgres_source import PostgresSource
-from mediatool_assets.stores.postgres_target import PostgresTarget
-from mediatool_assets.stores.retention import MongoDatabases, PostgresDatabases
+from mediatool_assets.stores.postgres_target import PostgresDatabases, PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.transform.flow import transform
 from mediatool_assets.work.scratch import Workspace

@@ -6,8 +6,7 @@ import pytest
 
 from mediatool_assets.core.inventory import FoundDatabase
 from mediatool_assets.core.metadata import ProtectionCheck, never_protected
-from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.retention import MongoDatabases
+from mediatool_assets.stores.mongodb import MongoDatabases, MongoDocuments
 from mediatool_assets_tests.stores.document_store_contract import DocumentStoreContract
 
 

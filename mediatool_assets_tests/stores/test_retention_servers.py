@@ -14,11 +14,10 @@ from mediatool_assets.core.inventory import FoundDatabase
 from mediatool_assets.core.metadata import Marker
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.core.version import Version
-from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDatabases, MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.ports import DatabaseServer
-from mediatool_assets.stores.postgres_target import PostgresTarget
-from mediatool_assets.stores.retention import MongoDatabases, PostgresDatabases
+from mediatool_assets.stores.postgres_target import PostgresDatabases, PostgresTarget
 
 NAME = "20220203-040506"
 
