@@ -64,14 +64,15 @@ test-nightly: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -m nightly -n 2 --dist loadfile mediatool_assets_tests/drills
 
 # These start programs or servers, and native/ compiles the codec: run native/ after a change to rows.c.
-SLOW := cli defs drills native stores test_dg.py test_wheel.py flows/test_load_killed_mongod.py
+SLOW := cli defs drills native orchestration stores test_dg.py test_wheel.py load/test_load_killed_mongod.py
 test-fast: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers and not nightly' \
-		$(SLOW:%=--ignore mediatool_assets_tests/%)
+		$(SLOW:%=--ignore mediatool_assets_tests/%) \
+		--ignore-glob '*/test_command*' --ignore-glob '*/test_assets*'
 
 test-schemas: $(INSTALLED)
 	TEST_SCHEMAS=200 PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 \
-		mediatool_assets_tests/flows/test_generated_schemas.py
+		mediatool_assets_tests/journeys/test_generated_schemas.py
 
 test-postgres-all: $(INSTALLED)
 	scripts/test-servers.sh all $(BIN)/python

@@ -36,9 +36,28 @@ from mediatool_assets_tests.postgres_servers import (
 )
 from mediatool_assets_tests.server_folders import server_folder
 
+pytest_plugins = [
+    f"mediatool_assets_tests.fixtures.{name}"
+    for name in (
+        "alert_platform",
+        "command_line",
+        "compiled_codec",
+        "complete_version",
+        "dagster_day",
+        "export_source",
+        "flow_version",
+        "query_session",
+        "restore_place",
+        "sanitizing_bench",
+        "transform_runs",
+    )
+]
+
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
-LONG = ("drills", "cli", "defs", "integrity")
-TOGETHER = ("mediatool_assets_tests/flows/integrity/",)
+LONG = ("drills", "cli", "defs", "orchestration", "integrity")
+RUNS = ("test_command", "test_assets")
+"""How the files with long tests begin, in the other folders: they run commands or Dagster."""
+TOGETHER = ("mediatool_assets_tests/integrity/",)
 """Folders whose files share a version, which each worker would make again."""
 _GIVEN: dict[str, str] = {}
 """What the stack adds to the environment, from the test that first asks for it until the end."""
@@ -58,7 +77,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.servers)
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    items.sort(
+        key=lambda item: item.path.parent.name not in LONG and not item.path.name.startswith(RUNS)
+    )
     items[:] = filter(_has_its_server, items)
 
 
@@ -67,6 +88,8 @@ class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # as above
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
+        if file.rpartition("/")[2].startswith(RUNS):
+            return file
         return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 

@@ -27,7 +27,7 @@ from mediatool_assets.versions import catalog
 from mediatool_assets.versions.records import Restored
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.both_codecs import transform_by_both
-from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.finished import finish, load_and_dump
 from mediatool_assets_tests.twins import DirectoryObjects
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

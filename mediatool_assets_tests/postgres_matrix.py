@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "reference" / "postgresql.md"
 AREAS = {
     "export": ("flows/export", "stores/test_postgres.py", "stores/test_postgres_round_trip.py"),
     "restore": ("flows/restore", "stores/test_postgres_target.py"),
-    "strangers": ("flows/test_strangers.py", "flows/test_more_strangers.py"),
+    "strangers": ("journeys/test_strangers.py", "journeys/test_more_strangers.py"),
 }
 """The tests of each column, by folder or file."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets_tests.defs.alerts.conftest import Platform
+from mediatool_assets_tests.fixtures.alert_platform import Platform
 from mediatool_assets_tests.receiver import SECRET, Receiver, receiver
 
 

@@ -21,9 +21,9 @@ from mediatool_assets.alerts.messages import Channel, OpenProblems, sample_alert
 from mediatool_assets.orchestration.resources import ServersResource
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import run
 from mediatool_assets_tests.documents import ROOT
+from mediatool_assets_tests.fixtures.dagster_day import Day, environment
 
 RULES = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
 DEAD = next(rule["expr"] for rule in RULES if rule["alert"] == "MediatoolDaemonDead")

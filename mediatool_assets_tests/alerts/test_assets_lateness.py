@@ -8,7 +8,7 @@ from dagster._core.definitions.freshness import FreshnessState, FreshnessStateCh
 from dagster._core.instance.utils import RUNLESS_RUN_ID
 
 from mediatool_assets.orchestration import METADATA, ON_TIME
-from mediatool_assets_tests.defs.alerts.conftest import Platform
+from mediatool_assets_tests.fixtures.alert_platform import Platform
 from mediatool_assets_tests.receiver import Receiver
 
 

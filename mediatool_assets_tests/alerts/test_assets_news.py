@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mediatool_assets_tests.defs.alerts.conftest import REPORT, RUN, STATISTICS, Platform
+from mediatool_assets_tests.fixtures.alert_platform import REPORT, RUN, STATISTICS, Platform
 from mediatool_assets_tests.receiver import Receiver
 
 

@@ -10,7 +10,7 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from mediatool_assets.alerts.assets import AlertCursor, EndedRun
 from mediatool_assets.orchestration import METADATA
-from mediatool_assets_tests.defs.alerts.conftest import HERE, RUN, Platform
+from mediatool_assets_tests.fixtures.alert_platform import HERE, RUN, Platform
 from mediatool_assets_tests.receiver import Receiver
 
 

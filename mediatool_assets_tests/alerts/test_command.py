@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.receiver import SECRET, receiver
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 def test_a_test_alert_arrives(

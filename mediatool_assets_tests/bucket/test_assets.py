@@ -16,7 +16,7 @@ from mediatool_assets.bucket.flow import (
 )
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import today
+from mediatool_assets_tests.fixtures.dagster_day import today
 from mediatool_assets_tests.json_schemas import faults
 
 POSTURE = dg.AssetKey(["bucket", "posture"])

@@ -12,10 +12,10 @@ import pytest
 from mediatool_assets.core.bucket import LIFECYCLE
 from mediatool_assets.core.bucket_policies import ASPECTS
 from mediatool_assets.stores.local_stack import Stack
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.moto_server import QUIET, moto_in_process
 
-pytestmark = QUIET
+pytestmark = [QUIET, pytest.mark.usefixtures("as_any_other_process")]
 
 NAME = "media-tool-backups"
 

@@ -13,8 +13,10 @@ from mediatool_assets.bucket.flow import (
 )
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.made_up_year import year
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_what_is_kept_comes_back(kept: Path) -> None:
 
 
 def test_a_made_up_year(mediatool: Run, kept: Path) -> None:
-    """The figures that domain/costs/test_report.py reaches by hand, to the cent."""
+    """The figures that bucket/test_cost_report.py reaches by hand, to the cent."""
     result = mediatool("costs", "--inventory", kept, "--json")
     assert (result.code, result.err) == (0, "")
     found = json.loads(result.out)

@@ -17,10 +17,12 @@ from pymongo import MongoClient
 from mediatool_assets.core.texts import DAGSTER_YAML, Url
 from mediatool_assets.main import main
 from mediatool_assets.stores.local_stack import Stack
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import superuser
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.moto_server import QUIET, moto_server
 from mediatool_assets_tests.own_servers import KEYS, plain_seaweedfs
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 SHOP = """
 CREATE SCHEMA shop;

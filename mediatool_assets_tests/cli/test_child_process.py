@@ -10,6 +10,8 @@ import pytest
 from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.launch import stop
 
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
+
 _SLEEPER = "import sys, time; print('up', flush=True); time.sleep(60)"
 _PARENT = """
 import subprocess, sys

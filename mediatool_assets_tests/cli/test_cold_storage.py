@@ -7,11 +7,11 @@ import pytest
 
 from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
-from mediatool_assets_tests.cli.test_versions import NEW, OLD, _complete
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket, slow_cold_storage
+from mediatool_assets_tests.versions.test_command_versions import NEW, OLD, _complete
 
-pytestmark = QUIET
+pytestmark = [QUIET, pytest.mark.usefixtures("as_any_other_process")]
 
 
 @pytest.fixture

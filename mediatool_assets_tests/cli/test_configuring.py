@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.core.settings import DECLARED
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 def test_settings_shows_each_value_with_its_origin(

@@ -16,9 +16,11 @@ from mediatool_assets.core.version import (
 )
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.database_names import mongodb_database
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.metadata_examples import example
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 BAD, OLD, NEW = "20230611-143000", "20230621-143000", "20230622-080000"
 DAMAGED = f"{BAD}.json cannot be read"

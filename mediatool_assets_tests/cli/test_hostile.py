@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.hostile import (
     BYTES,
     CONTENT,
@@ -21,6 +21,8 @@ from mediatool_assets_tests.hostile import (
     cuts,
     raw,
 )
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 KEY = bytes(i * 37 % 256 for i in range(32)).hex()
 RULES = """

@@ -17,10 +17,12 @@ from mediatool_assets.core.settings import Settings
 from mediatool_assets.core.version import Kind, archive_key, metadata_key
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.hostile import DEEP, DOCUMENTS, DRAFTS, SCHEMA_SQL, Draft, build, raw
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import VERSION
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 SOME = {
     name: DRAFTS[name]

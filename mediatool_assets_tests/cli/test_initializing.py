@@ -3,7 +3,11 @@
 import tomllib
 from pathlib import Path
 
-from mediatool_assets_tests.cli.conftest import Run
+import pytest
+
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 OPTIONS = (
     *("--source", "postgresql://me:hidden@127.0.0.1:1/shop", "--schema", "shop"),

@@ -18,10 +18,12 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.transform.flow import transform
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.finished import finish, load_and_dump
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.raw_archives import raw_archive, table
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 MODEL = """\
 tables: {buys: , plans: }

@@ -13,7 +13,9 @@ from mediatool_assets.cli import SESSION
 from mediatool_assets.core.errors import Unreachable
 from mediatool_assets.main import COMMANDS, DEFECT, main
 from mediatool_assets.versions import command as versions
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 NAMES = tuple(command.__name__ for command in COMMANDS)
 

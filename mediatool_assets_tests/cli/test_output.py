@@ -9,6 +9,8 @@ from mediatool_assets.cli import print_table
 from mediatool_assets.versions import command as versions
 from mediatool_assets.versions.flow import Listed
 
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
+
 HEADINGS = ("VERSION", "DATABASE", "ROWS", "NOTES")
 LISTED = Listed(
     "20261124-022548",

@@ -8,6 +8,8 @@ import pytest
 from mediatool_assets import cli as progress
 from mediatool_assets.cli import SESSION, Meter, working
 
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
+
 
 @dataclass
 class Clock:

@@ -14,9 +14,11 @@ from mediatool_assets.export.flow import export
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import publish_metadata
 from mediatool_assets_tests.documents import ROOT, blocks
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 _SESSION = next(
     block.text

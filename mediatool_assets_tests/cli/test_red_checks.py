@@ -15,8 +15,10 @@ from mediatool_assets.export.command import DayMade
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.cli.conftest import Run
-from mediatool_assets_tests.defs.conftest import a_small_source, today
+from mediatool_assets_tests.fixtures.command_line import Run
+from mediatool_assets_tests.fixtures.dagster_day import a_small_source, today
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 @pytest.fixture

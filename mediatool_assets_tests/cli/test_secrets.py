@@ -33,6 +33,8 @@ from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.metadata_examples import example as metadata_example
 from mediatool_assets_tests.passwords import PASSWORDS, shape, shown_parts
 
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
+
 V = "20250621-143000"
 CALLS = {
     "demo": "demo",

@@ -15,10 +15,12 @@ from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.orchestration.resources import ServersResource
 from mediatool_assets.query.handles import archive_of
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import USERS, complete, users
-from mediatool_assets_tests.flows.test_chain import add, named
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.receiver import receiver
+from mediatool_assets_tests.versions.test_chain import add, named
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 VERSION = "20250615-020000"
 

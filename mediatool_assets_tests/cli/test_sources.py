@@ -17,7 +17,9 @@ from mediatool_assets.definitions import definitions_of
 from mediatool_assets.stores.environment import sources
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 TABLES = {
     "shop": "CREATE TABLE items (id int PRIMARY KEY, price numeric); "

@@ -7,6 +7,8 @@ import sys
 import psutil
 import pytest
 
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
+
 _FAMILY = """
 import signal, subprocess, sys, time
 ending, *rest = sys.argv[1:]

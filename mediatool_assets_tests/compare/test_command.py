@@ -11,11 +11,13 @@ from mediatool_assets.core.comparison import Comparison
 from mediatool_assets.core.version import metadata_key
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.compared import ONE, TWO, archive
 from mediatool_assets_tests.documents import ROOT
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import raw_archive, table
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 USERS = table("users", id="integer", score="integer")
 EARLIER = {"count_v1", "count_v2", "count_diff", "count_diff_percent", "added", "removed"}

@@ -4,7 +4,7 @@ import pytest
 
 from mediatool_assets.core.ddl import DumpEntry
 from mediatool_assets.core.restorable_ddl import ScriptExtension, read
-from mediatool_assets_tests.domain.ddl.dumped import dumped, dumped_entry, header
+from mediatool_assets_tests.core.dumped import dumped, dumped_entry, header
 
 TRICKY = """BEGIN
     -- not a header: '

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from mediatool_assets_tests.defs.conftest import Day
+from mediatool_assets_tests.fixtures.dagster_day import Day
 
 
 def run(day: Day, job: str, **config: object) -> dg.ExecuteInProcessResult:

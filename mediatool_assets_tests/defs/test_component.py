@@ -19,7 +19,7 @@ from mediatool_assets.core.errors import BadSettings, Misuse
 from mediatool_assets.orchestration import Namespace
 from mediatool_assets.query.handles import ArchiveHandle, TableRows
 from mediatool_assets.stores.local_stack import Stack
-from mediatool_assets_tests.defs.conftest import DDL, MODEL, environment, today
+from mediatool_assets_tests.fixtures.dagster_day import DDL, MODEL, environment, today
 
 REPORTS = ("_report", "_comparison")
 

@@ -12,7 +12,7 @@ from mediatool_assets.export.flow import BY_SETTING
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.defs.conftest import DDL, environment, source_of, today
+from mediatool_assets_tests.fixtures.dagster_day import DDL, environment, source_of, today
 
 MODEL = "tables: {accounts: , campaigns: , drafts: }\none_to_one: [accounts, campaigns, drafts]\n"
 

@@ -23,8 +23,8 @@ from mediatool_assets.orchestration import DAYS
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 from mediatool_assets_tests.documents import ROOT
+from mediatool_assets_tests.fixtures.dagster_day import Day, locked_out_of_mongodb, today
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, wait_for_upload
 
 _LAUNCH = [sys.executable, "-m", "mediatool_assets.defs.launch"]

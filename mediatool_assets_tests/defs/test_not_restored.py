@@ -13,7 +13,7 @@ from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
 from mediatool_assets_tests.database_names import postgres_database
-from mediatool_assets_tests.defs.conftest import DDL, MODEL, environment, source_of, today
+from mediatool_assets_tests.fixtures.dagster_day import DDL, MODEL, environment, source_of, today
 
 ELSEWHERE = """
 CREATE SCHEMA auth; CREATE TABLE auth.users (id int PRIMARY KEY);

@@ -18,7 +18,7 @@ from mediatool_assets.defs.launch import failed_checks
 from mediatool_assets.orchestration import key, name_of, shown, warnings_of
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.defs.conftest import source_of, today
+from mediatool_assets_tests.fixtures.dagster_day import source_of, today
 
 ODD = "Weird Name/1"
 ENCODED = "Weird-20Name-2F1"

@@ -12,7 +12,7 @@ from mediatool_assets.core.settings import Settings
 from mediatool_assets.definitions import definitions
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import source_of, today
+from mediatool_assets_tests.fixtures.dagster_day import source_of, today
 from mediatool_assets_tests.json_schemas import faults
 
 MODEL = """

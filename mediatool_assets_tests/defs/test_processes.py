@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
-from mediatool_assets_tests.defs.conftest import locked_out_of_mongodb, today
+from mediatool_assets_tests.fixtures.dagster_day import locked_out_of_mongodb, today
 
 
 @pytest.mark.usefixtures("small_source")

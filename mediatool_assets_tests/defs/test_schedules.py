@@ -10,7 +10,7 @@ import dagster as dg
 from mediatool_assets.core.outcomes import Timetable
 from mediatool_assets.defs import daily_export_schedule
 from mediatool_assets.orchestration import PLAIN
-from mediatool_assets_tests.defs.conftest import today
+from mediatool_assets_tests.fixtures.dagster_day import today
 
 
 def _evaluated(defs: dg.Definitions, moment: datetime) -> dg.RunRequest | dg.SkipReason:

@@ -15,7 +15,7 @@ from mediatool_assets.core.settings import Settings
 from mediatool_assets.stores.local_processes import CREDENTIALS_FILE
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import Day
+from mediatool_assets_tests.fixtures.dagster_day import Day
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,8 @@ from mediatool_assets.verify.publish import VersionArchives
 from mediatool_assets.versions.flow import fetch
 from mediatool_assets.work import worker_pool
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.cli.conftest import Result
-from mediatool_assets_tests.defs.conftest import environment, source_of, today
+from mediatool_assets_tests.fixtures.command_line import Result
+from mediatool_assets_tests.fixtures.dagster_day import environment, source_of, today
 
 NONE, MONGODB, POSTGRES, BOTH = "none", "mongodb", "postgres", "mongodb, postgres"
 EVERY = (NONE, MONGODB, POSTGRES, BOTH)

@@ -9,7 +9,9 @@ import pytest
 
 from mediatool_assets.stores import local_servers, local_stack
 from mediatool_assets.stores.local_stack import Stack
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from mediatool_assets.core.settings import Settings
 from mediatool_assets.demo.demonstration import WORKSPACE, keyed, linked
 from mediatool_assets_tests.documents import ROOT
 
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
+
 URL = "http://127.0.0.1:3000"
 
 

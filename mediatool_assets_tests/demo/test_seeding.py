@@ -11,7 +11,7 @@ from mediatool_assets.core.errors import Misuse, Refused, Unreachable
 from mediatool_assets.core.texts import Url
 from mediatool_assets.demo.seeding import rows_gained, seed
 from mediatool_assets.demo.values import World
-from mediatool_assets_tests.seed.contents import contents, differences, fingerprints
+from mediatool_assets_tests.demo.contents import contents, differences, fingerprints
 
 SCALE = 0.001
 

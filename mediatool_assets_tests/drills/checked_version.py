@@ -16,8 +16,8 @@ from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import environment, source_of, today
 from mediatool_assets_tests.drills.campaigns import MODEL, ddl
+from mediatool_assets_tests.fixtures.dagster_day import environment, source_of, today
 from mediatool_assets_tests.server_folders import server_folder
 
 RULES = "tables: {campaigns: {budget: keep}}"  # the shipped rules would hide it

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from mediatool_assets.main import main
-from mediatool_assets_tests.defs.conftest import environment, today
 from mediatool_assets_tests.drills.test_dagster_ui import (
     LAUNCH,
     _ask,
@@ -18,6 +17,7 @@ from mediatool_assets_tests.drills.test_dagster_ui import (
     _loaded,
     _wait_for,
 )
+from mediatool_assets_tests.fixtures.dagster_day import environment, today
 from mediatool_assets_tests.receiver import Receiver, receiver
 
 TICKS = """
@@ -60,7 +60,7 @@ def _run(url: str, repository: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.nightly
-@pytest.mark.usefixtures("small_source")
+@pytest.mark.usefixtures("drill_source")
 def test_a_table_that_was_emptied_turns_its_check_red_and_one_alert_arrives(
     tmp_path: Path,
 ) -> None:

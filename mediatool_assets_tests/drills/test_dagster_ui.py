@@ -21,7 +21,7 @@ from mediatool_assets.definitions import definitions
 from mediatool_assets.stores.local_processes import free_port
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.defs.conftest import today
+from mediatool_assets_tests.fixtures.dagster_day import today
 
 pytestmark = [
     pytest.mark.nightly,
@@ -163,7 +163,7 @@ def _version_of(run: dict[str, Any]) -> Version:
     return Version.parse(tags["mediatool/version"])
 
 
-@pytest.mark.usefixtures("small_source")
+@pytest.mark.usefixtures("drill_source")
 def test_a_partition_materialized_from_the_ui_succeeds(tmp_path: Path) -> None:
     """A job, then all assets: each queued, run by the daemon when its partition is free, shown."""
     asked = {"ops": {"export": {"config": {"purpose": "testing", "notes": "from the UI"}}}}

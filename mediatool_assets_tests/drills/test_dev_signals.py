@@ -88,7 +88,7 @@ def _ended_by(process: subprocess.Popen[bytes], number: signal.Signals, log: Pat
     assert [(member.pid, _command(member)) for member in left if not _is_zombie(member)] == []
 
 
-@pytest.mark.usefixtures("small_source")
+@pytest.mark.usefixtures("drill_source")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_nothing_is_left_of_a_start(number: signal.Signals, tmp_path: Path) -> None:
     """Before the first page is answered."""
@@ -115,7 +115,7 @@ def _in_a_run(log: Path) -> Iterator[subprocess.Popen[bytes]]:
         drop_ballast(os.environ["MEDIATOOL_POSTGRES_URL"])
 
 
-@pytest.mark.usefixtures("small_source")
+@pytest.mark.usefixtures("drill_source")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_nothing_is_left_of_a_run(number: signal.Signals, tmp_path: Path) -> None:
     """In the middle of an upload."""

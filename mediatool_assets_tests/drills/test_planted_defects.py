@@ -18,13 +18,11 @@ import psycopg
 import pytest
 
 from mediatool_assets.stores.local_stack import Stack
-from mediatool_assets_tests.cli.conftest import Run, mediatool
 from mediatool_assets_tests.drills.checked_version import Found, Made, checked_version
 from mediatool_assets_tests.drills.planted_defects import DEFECTS, INTACT, Defect
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.receiver import Receiver, receiver
 from mediatool_assets_tests.watching import Watch
-
-__all__ = ["mediatool"]  # a fixture: pytest finds it here by its name
 
 THRESHOLDS = "daily_metrics_comparison: thresholds"
 

@@ -16,9 +16,9 @@ from mediatool_assets.definitions import definitions
 from mediatool_assets.demo.demonstration import export_as_rds
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.defs.conftest import today
 from mediatool_assets_tests.drills.test_dagster_ui import _ask, _dagster_dev, _loaded, _wait_for
 from mediatool_assets_tests.drills.test_ui_backfill import BACKFILL, ended
+from mediatool_assets_tests.fixtures.dagster_day import today
 
 pytestmark = pytest.mark.timeout(900)  # two minutes alone, more beside other work
 
@@ -97,7 +97,7 @@ def _statuses(url: str, day: str) -> tuple[dict[str, set[str]], set[str | None]]
 
 
 @pytest.fixture
-def dagster(small_source: None, tmp_path: Path) -> Iterator[str]:
+def dagster(drill_source: None, tmp_path: Path) -> Iterator[str]:
     """The address of Dagster's own servers, which have loaded the definitions."""
     with _dagster_dev(tmp_path / "dagster-dev.log") as url:
         _wait_for("the code location", lambda: _loaded(url))

@@ -87,7 +87,7 @@ def _quiet(instance: dg.DagsterInstance) -> dict[str, Any] | None:
     return None if unfinished else {}
 
 
-@pytest.mark.usefixtures("small_source")
+@pytest.mark.usefixtures("drill_source")
 def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
     """SIGKILL in the middle of three days, chosen newest first: each is made once, oldest first.
 

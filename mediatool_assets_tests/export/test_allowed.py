@@ -14,7 +14,7 @@ from mediatool_assets.export.flow import BY_SETTING, export
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.versions import catalog
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.flows.export.conftest import run
+from mediatool_assets_tests.fixtures.export_source import run
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version(datetime(2007, 1, 1, tzinfo=UTC))

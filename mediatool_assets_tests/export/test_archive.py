@@ -20,7 +20,7 @@ from mediatool_assets.versions import catalog
 from mediatool_assets.versions.catalog import StoredArchive
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.compared import Watched
-from mediatool_assets_tests.flows.export.conftest import KEY, VERSION
+from mediatool_assets_tests.fixtures.export_source import KEY, VERSION
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
@@ -35,10 +35,10 @@ def rows_of(archived: StoredArchive, reader: ArchiveReader, table: str) -> list[
 
 
 def test_the_archive_holds_every_table_once(
-    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path
+    mixed_source: PostgresSource, objects: S3Objects, scratch_pool: Workspace, scratch: Path
 ) -> None:
     """Partitions under their parent, inherited rows where they are, empty tables empty."""
-    archived = export(source, objects, pool, VERSION)
+    archived = export(mixed_source, objects, scratch_pool, VERSION)
     reader = catalog.reader(objects, "raw", VERSION)
     assert archived.uri == objects.uri(KEY)
     assert {name: member.rows for name, member in archived.manifest.tables().items()} == {
@@ -59,25 +59,25 @@ def test_the_archive_holds_every_table_once(
 
 @pytest.mark.local_postgres
 def test_the_manifest_names_its_source_and_no_secret(
-    source: PostgresSource, objects: S3Objects, pool: Workspace
+    mixed_source: PostgresSource, objects: S3Objects, scratch_pool: Workspace
 ) -> None:
     """Server version and snapshot are there, the password is not."""
-    archived = export(source, objects, pool, VERSION)
+    archived = export(mixed_source, objects, scratch_pool, VERSION)
     assert archived.manifest.source.keys() == {
         "type", "instance", "system_identifier", "database", "schema", "server_version", "pg_dump",
         "snapshot_id",
     }  # fmt: skip
     assert str(archived.manifest.source["server_version"]).split(".")[0] in ("16", "17", "18")
-    password = psycopg.conninfo.conninfo_to_dict(source.url.reveal()).get("password")
+    password = psycopg.conninfo.conninfo_to_dict(mixed_source.url.reveal()).get("password")
     assert password is None or str(password) not in repr(archived.manifest)
-    assert password is None or str(password) not in repr(source)
+    assert password is None or str(password) not in repr(mixed_source)
 
 
 def test_schema_json_and_schema_sql_tell_the_structure(
-    source: PostgresSource, objects: S3Objects, pool: Workspace
+    mixed_source: PostgresSource, objects: S3Objects, scratch_pool: Workspace
 ) -> None:
     """Both are in the archive: tables, views by name, and where sequences stood."""
-    archived = export(source, objects, pool, VERSION)
+    archived = export(mixed_source, objects, scratch_pool, VERSION)
     reader = catalog.reader(objects, "raw", VERSION)
     schema = Schema.from_json(reader.read_file("schema.json"))
     assert schema.table("daily").partitions == ("daily_a_few", "daily_a_rest", "daily_b")
@@ -93,10 +93,10 @@ def test_schema_json_and_schema_sql_tell_the_structure(
 
 
 def test_gnu_tar_lists_and_extracts_it(
-    source: PostgresSource, twin: DirectoryObjects, pool: Workspace, tmp_path: Path
+    mixed_source: PostgresSource, twin: DirectoryObjects, scratch_pool: Workspace, tmp_path: Path
 ) -> None:
     """``tar -xzf`` gives the files of the manifest, to the byte."""
-    archived = export(source, twin, pool, VERSION)
+    archived = export(mixed_source, twin, scratch_pool, VERSION)
     path = tmp_path / "raw.tar.gz"
     opened = twin.open(KEY)
     path.write_bytes(opened.read(0, opened.size))
@@ -110,11 +110,11 @@ def test_gnu_tar_lists_and_extracts_it(
 
 
 def test_the_same_rows_give_the_same_bytes(
-    source: PostgresSource, twin: DirectoryObjects, pool: Workspace, tmp_path: Path
+    mixed_source: PostgresSource, twin: DirectoryObjects, scratch_pool: Workspace, tmp_path: Path
 ) -> None:
     """Two exports of an unchanged database are equal up to the manifest, which has the snapshot."""
     other = DirectoryObjects(tmp_path / "other")
-    one, two = (export(source, store, pool, VERSION) for store in (twin, other))
+    one, two = (export(mixed_source, store, scratch_pool, VERSION) for store in (twin, other))
     assert one.manifest.members == two.manifest.members
     last = one.manifest.members[-1].blocks[-1]
     end = last.offset + last.length
@@ -122,10 +122,10 @@ def test_the_same_rows_give_the_same_bytes(
 
 
 def test_one_table_is_read_without_the_others(
-    source: PostgresSource, objects: S3Objects, pool: Workspace
+    mixed_source: PostgresSource, objects: S3Objects, scratch_pool: Workspace
 ) -> None:
     """After the manifest, only the table's own bytes are fetched, once."""
-    export(source, objects, pool, VERSION)
+    export(mixed_source, objects, scratch_pool, VERSION)
     counting = Watched(objects.open(KEY))
     reader = ArchiveReader(counting)
     member = reader.manifest.tables()["users"]
@@ -138,7 +138,7 @@ def test_one_table_is_read_without_the_others(
 
 
 def test_progress_ends_at_the_rows_of_each_table(
-    source: PostgresSource, twin: DirectoryObjects, pool: Workspace
+    mixed_source: PostgresSource, twin: DirectoryObjects, scratch_pool: Workspace
 ) -> None:
     """Told after every chunk, table by table."""
     told: list[tuple[str, int, int]] = []
@@ -146,7 +146,7 @@ def test_progress_ends_at_the_rows_of_each_table(
     def tell(step: str, done: int, total: int, unit: str = "rows") -> None:
         told.append((step, done, total))
 
-    export(source, twin, replace(pool, progress=tell), VERSION)
+    export(mixed_source, twin, replace(scratch_pool, progress=tell), VERSION)
     assert [step for step in told if step[0] == "users"] == [
         ("users", 100, 250), ("users", 200, 250), ("users", 250, 250),
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from mediatool_assets.orchestration.runs import VERSION_TAG
 from mediatool_assets.stores.ports import DbSnapshot, ObjectStore, Task
 from mediatool_assets.stores.rds import RdsInstance
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import environment, today
+from mediatool_assets_tests.fixtures.dagster_day import environment, today
 from mediatool_assets_tests.moto_server import QUIET
 from mediatool_assets_tests.rds_twin import SETTINGS, RdsTwin, rds_twin
 

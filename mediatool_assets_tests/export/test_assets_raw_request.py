@@ -5,7 +5,7 @@ import pytest
 
 from mediatool_assets.export.assets import ExportRequest, version_request
 from mediatool_assets.orchestration.runs import RunVersion
-from mediatool_assets_tests.defs.conftest import today
+from mediatool_assets_tests.fixtures.dagster_day import today
 
 
 @pytest.mark.parametrize(

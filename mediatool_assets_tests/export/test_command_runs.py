@@ -21,10 +21,12 @@ from mediatool_assets.core.version import Version, report_key
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.demo.edits import printed, reported
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, uploads, wait_for_upload
-from mediatool_assets_tests.seed.edits import printed, reported
 from mediatool_assets_tests.strangers import TWO_SCHEMAS
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 ROWS = {
     "sales.days": 9,

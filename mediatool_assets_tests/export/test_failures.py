@@ -21,7 +21,7 @@ from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.work import worker_pool
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.flows.export.conftest import KEY, VERSION, run
+from mediatool_assets_tests.fixtures.export_source import KEY, VERSION, run
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
@@ -33,27 +33,27 @@ from mediatool_assets_tests.twins import DirectoryObjects
     ],
 )
 def test_a_source_without_tables_is_refused(
-    source: PostgresSource,
+    mixed_source: PostgresSource,
     twin: DirectoryObjects,
-    pool: Workspace,
+    scratch_pool: Workspace,
     statement: str,
     message: str,
 ) -> None:
     """No schema and no table fail the version, with the next step."""
-    run(source.url, statement)
+    run(mixed_source.url, statement)
     with pytest.raises(BadSource, match=f"{message}.*MEDIATOOL_POSTGRES_SCHEMA"):
-        export(source, twin, pool, VERSION)
+        export(mixed_source, twin, scratch_pool, VERSION)
     assert twin.head(KEY) is None
 
 
 def test_a_second_export_of_a_version_leaves_the_first(
-    source: PostgresSource, objects: S3Objects, pool: Workspace
+    mixed_source: PostgresSource, objects: S3Objects, scratch_pool: Workspace
 ) -> None:
     """Names are written once."""
-    export(source, objects, pool, VERSION)
+    export(mixed_source, objects, scratch_pool, VERSION)
     before = objects.head(KEY)
     with pytest.raises(AlreadyExists):
-        export(source, objects, pool, VERSION)
+        export(mixed_source, objects, scratch_pool, VERSION)
     assert objects.head(KEY) == before
 
 
@@ -103,11 +103,15 @@ class LyingSnapshot:
 
 
 def test_a_wrong_count_fails_the_version(
-    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path, bucket: str
+    mixed_source: PostgresSource,
+    objects: S3Objects,
+    scratch_pool: Workspace,
+    scratch: Path,
+    bucket: str,
 ) -> None:
     """Rows read that are not the rows counted: nothing is published, nothing is left."""
     with pytest.raises(CountMismatch, match="daily, chunk 0: rows: expected"):
-        export(Lying(source), objects, pool, VERSION)
+        export(Lying(mixed_source), objects, scratch_pool, VERSION)
     assert_nothing_left(objects, bucket, scratch)
 
 
@@ -135,46 +139,54 @@ class FatalReader:
 
 
 def test_a_killed_worker_fails_the_version(
-    source: PostgresSource, objects: S3Objects, scratch: Path, bucket: str
+    mixed_source: PostgresSource, objects: S3Objects, scratch: Path, bucket: str
 ) -> None:
     """The export says so, and leaves neither an object nor an upload nor a spool."""
     with pytest.raises(CheckFailed, match="worker process died"), worker_pool(1) as own:
-        export(Fatal(source), objects, Workspace(own, scratch), VERSION)
+        export(Fatal(mixed_source), objects, Workspace(own, scratch), VERSION)
     assert_nothing_left(objects, bucket, scratch)
 
 
 def test_a_table_that_cannot_be_read_fails_the_version(
-    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path, bucket: str
+    mixed_source: PostgresSource,
+    objects: S3Objects,
+    scratch_pool: Workspace,
+    scratch: Path,
+    bucket: str,
 ) -> None:
     """A role that row policies apply to is refused by the server, not shown fewer rows."""
     run(
-        source.url,
+        mixed_source.url,
         "DROP ROLE IF EXISTS mediatool_reader; CREATE ROLE mediatool_reader;"
         "GRANT USAGE ON SCHEMA media_tool TO mediatool_reader;"
         "GRANT SELECT ON ALL TABLES IN SCHEMA media_tool TO mediatool_reader;"
         "GRANT SELECT ON ALL SEQUENCES IN SCHEMA media_tool TO mediatool_reader;"
         "ALTER TABLE media_tool.users ENABLE ROW LEVEL SECURITY;",
     )
-    url = f"{source.url.reveal()}?options=-c%20role%3Dmediatool_reader"
+    url = f"{mixed_source.url.reveal()}?options=-c%20role%3Dmediatool_reader"
     try:
         with pytest.raises(BadSource, match=r"media_tool\.users.*row-level security.*BYPASSRLS"):
-            export(replace(source, url=Url(url)), objects, pool, VERSION)
-        run(source.url, "REVOKE SELECT ON media_tool.users FROM mediatool_reader")
+            export(replace(mixed_source, url=Url(url)), objects, scratch_pool, VERSION)
+        run(mixed_source.url, "REVOKE SELECT ON media_tool.users FROM mediatool_reader")
         with pytest.raises(BadSource, match=r"permission denied for table users.*GRANT"):
-            export(replace(source, url=Url(url)), objects, pool, VERSION)
+            export(replace(mixed_source, url=Url(url)), objects, scratch_pool, VERSION)
     finally:
-        run(source.url, "DROP OWNED BY mediatool_reader; DROP ROLE mediatool_reader")
+        run(mixed_source.url, "DROP OWNED BY mediatool_reader; DROP ROLE mediatool_reader")
     assert_nothing_left(objects, bucket, scratch)
 
 
 def test_a_locked_table_fails_the_version(
-    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path, bucket: str
+    mixed_source: PostgresSource,
+    objects: S3Objects,
+    scratch_pool: Workspace,
+    scratch: Path,
+    bucket: str,
 ) -> None:
     """An export does not wait for ever behind a migration."""
-    with psycopg.connect(source.url.reveal()) as migration:
+    with psycopg.connect(mixed_source.url.reveal()) as migration:
         migration.execute("LOCK TABLE media_tool.users IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(BadSource, match=r"lock.*run again"):
-            export(source, objects, pool, VERSION)
+            export(mixed_source, objects, scratch_pool, VERSION)
     assert_nothing_left(objects, bucket, scratch)
 
 

@@ -13,9 +13,11 @@ from mediatool_assets.export.flow import export
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.strangers import COMPOSITE
 from mediatool_assets_tests.twins import DirectoryObjects
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 @pytest.fixture

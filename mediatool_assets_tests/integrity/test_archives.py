@@ -10,7 +10,7 @@ import pytest
 
 from mediatool_assets.core.version import Kind
 from mediatool_assets.integrity.plan import Area
-from mediatool_assets_tests.flows.integrity.conftest import Made, areas, failed, key
+from mediatool_assets_tests.fixtures.complete_version import Made, areas, failed, key
 from mediatool_assets_tests.planting import rewritten, with_member
 
 

@@ -12,7 +12,7 @@ from mediatool_assets.integrity.plan import Integrity
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.versions import catalog
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
+from mediatool_assets_tests.fixtures.dagster_day import Day, locked_out_of_mongodb
 
 ASSET = dg.AssetKey("data_integrity_report")
 INTACT = dg.AssetCheckKey(ASSET, "intact")

@@ -12,7 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 
 from mediatool_assets.integrity.plan import Integrity
-from mediatool_assets_tests.flows.integrity.conftest import Made, areas, failed, key, values
+from mediatool_assets_tests.fixtures.complete_version import Made, areas, failed, key, values
 from mediatool_assets_tests.planting import Document
 
 

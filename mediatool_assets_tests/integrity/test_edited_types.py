@@ -30,8 +30,8 @@ from mediatool_assets_tests.compared import plain
 from mediatool_assets_tests.conftest import empty_database, superuser
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.database_names import postgres_database as restored_name
-from mediatool_assets_tests.flows.finished import finish, load_and_dump
-from mediatool_assets_tests.flows.integrity.conftest import Made, failed
+from mediatool_assets_tests.finished import finish, load_and_dump
+from mediatool_assets_tests.fixtures.complete_version import Made, failed
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES
 from mediatool_assets_tests.twins import DirectoryObjects
 

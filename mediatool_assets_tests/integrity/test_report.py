@@ -23,7 +23,7 @@ from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.verify.checks import raw_as_usual
 from mediatool_assets_tests.compared import compared
-from mediatool_assets_tests.flows.integrity.conftest import Made, failed
+from mediatool_assets_tests.fixtures.complete_version import Made, failed
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
@@ -131,15 +131,17 @@ def test_a_sample_finds_every_lost_row_and_each_value_in_its_turn(made: Made) ->
     assert days[0].sample == 25
 
 
-def test_what_only_an_earlier_version_can_tell(made: Made, source: Url, tmp_path: Path) -> None:
+def test_what_only_an_earlier_version_can_tell(
+    made: Made, demo_source: Url, tmp_path: Path
+) -> None:
     """A table emptied or a column dropped at the source is a sound version; comparison names it."""
     later = Version(made.version.moment + timedelta(days=1))
-    with psycopg.connect(source.reveal(), autocommit=True) as connection:
+    with psycopg.connect(demo_source.reveal(), autocommit=True) as connection:
         connection.execute("SET search_path TO media_tool")
         connection.execute("DELETE FROM attachments")
         connection.execute("DELETE FROM users_history")
         connection.execute("ALTER TABLE rate_card DROP COLUMN notes")
-    export(PostgresSource(source, "media_tool"), made.objects, made.pool, later)
+    export(PostgresSource(demo_source, "media_tool"), made.objects, made.pool, later)
     files = [LocalFile(replace(made, version=v).path("raw")) for v in (made.version, later)]
     found = compared(tmp_path, (files[0], files[1]), made.model)
     lost = found.details["users_history"]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mediatool_assets_tests.flows.integrity.conftest import Made, areas, failed, values
+from mediatool_assets_tests.fixtures.complete_version import Made, areas, failed, values
 
 
 def test_a_missing_index_is_named(made: Made) -> None:

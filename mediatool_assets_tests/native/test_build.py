@@ -9,6 +9,8 @@ import pytest
 
 from mediatool_assets.native import build, load
 
+pytestmark = pytest.mark.usefixtures("compiled_codec")
+
 BROKEN = {
     "it fails": "exit 1",
     "its words are no text": r"printf '\377\376\n' >&2; exit 1",

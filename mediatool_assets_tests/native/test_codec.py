@@ -42,6 +42,8 @@ from mediatool_assets_tests.native.rows_of_types import (
 )
 from mediatool_assets_tests.raw_archives import column
 
+pytestmark = pytest.mark.usefixtures("compiled_codec")
+
 TYPES = {made.type: made for made, _ in columns().values()}
 """A column of each type."""
 

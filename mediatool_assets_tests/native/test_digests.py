@@ -45,6 +45,8 @@ from mediatool_assets_tests.native.rows_of_types import (
 from mediatool_assets_tests.native.test_codec import PIECES, TYPES, USUAL
 from mediatool_assets_tests.raw_archives import column
 
+pytestmark = pytest.mark.usefixtures("compiled_codec")
+
 FEW = min(25, settings().max_examples)
 patient = settings(deadline=None, max_examples=FEW)  # a row of every type takes a while to draw
 

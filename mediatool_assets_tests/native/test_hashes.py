@@ -17,6 +17,8 @@ from mediatool_assets_tests.native.codecs import by_python, compiled
 from mediatool_assets_tests.native.rows_of_types import collection
 from mediatool_assets_tests.raw_archives import column
 
+pytestmark = pytest.mark.usefixtures("compiled_codec")
+
 LENGTHS = [*range(1, 1100), 2047, 2048, 2049, 65_536, 1_000_003]
 """XXH3 has ways of its own up to 16, 128 and 240 bytes, then one for each 1,024."""
 

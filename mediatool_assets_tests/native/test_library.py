@@ -8,6 +8,8 @@ import pytest
 from mediatool_assets import native as library
 from mediatool_assets.native import build
 
+pytestmark = pytest.mark.usefixtures("compiled_codec")
+
 
 def test_the_codec_is_used_unless_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """By one setting, at any time."""

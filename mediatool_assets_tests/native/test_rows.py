@@ -8,6 +8,8 @@ import pytest
 
 from mediatool_assets.native.rows import DocumentStep, Kind, PlannedColumn, RowPlan, StepKind
 
+pytestmark = pytest.mark.usefixtures("compiled_codec")
+
 
 def test_the_documents_of_a_block_are_never_cut() -> None:
     """However large they are together: many rows may embed many others."""

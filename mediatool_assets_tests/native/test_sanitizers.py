@@ -7,6 +7,8 @@ import pytest
 
 from mediatool_assets_tests.native.sanitized import TESTS, child, compiled
 
+pytestmark = pytest.mark.usefixtures("compiled_codec")
+
 EXAMPLES = 10
 """Of each property: the fixed budget of CI. `make fuzz` takes as long as it is told."""
 

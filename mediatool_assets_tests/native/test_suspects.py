@@ -3,11 +3,14 @@
 import re
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.stores import postgres_source
 from mediatool_assets.stores.postgres_source import JsonbColumns
+
+pytestmark = pytest.mark.usefixtures("compiled_codec")
 
 NAMES = ["d", 'a "name"\n']
 NUMBERS = ["1" * 15, "1" * 16, "12345678901234567", "0.30000000000000004"]

@@ -28,7 +28,7 @@ from mediatool_assets import (
 from mediatool_assets.orchestration.io_managers import Stored
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import Day
+from mediatool_assets_tests.fixtures.dagster_day import Day
 
 
 @dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["raw", "campaigns"])})

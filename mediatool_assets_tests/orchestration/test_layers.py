@@ -15,7 +15,7 @@ from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.versions import catalog
 from mediatool_assets.versions.records import restore_records
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
-from mediatool_assets_tests.defs.conftest import Day
+from mediatool_assets_tests.fixtures.dagster_day import Day
 
 HANDLED_OUTPUT = dg.DagsterEventType.HANDLED_OUTPUT
 LOADED_INPUT = dg.DagsterEventType.LOADED_INPUT

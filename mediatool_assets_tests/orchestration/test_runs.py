@@ -15,7 +15,7 @@ from mediatool_assets.orchestration.runs import RunVersion
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
+from mediatool_assets_tests.fixtures.dagster_day import Day, locked_out_of_mongodb, today
 
 DOWNSTREAM = ["transformed", "mongodb"]
 

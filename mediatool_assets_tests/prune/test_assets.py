@@ -9,8 +9,8 @@ import pytest
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
-from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
+from mediatool_assets_tests.fixtures.dagster_day import Day, environment
 
 
 @pytest.fixture

@@ -14,10 +14,12 @@ from mediatool_assets.query import command as querying
 from mediatool_assets.query.command import _named
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.conftest import empty_bucket, objects_of
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.raw_archives import table
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 FIRST, SECOND = "20251101-020000", "20251102-020000"
 _BIG = 2**53 + 1

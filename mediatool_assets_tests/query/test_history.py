@@ -13,7 +13,7 @@ from mediatool_assets.query.history import RowEvent, row_history
 from mediatool_assets.query.session import ParquetCache, query_session, tables_of
 from mediatool_assets.versions import catalog
 from mediatool_assets_tests.complete_versions import complete
-from mediatool_assets_tests.flows.query.conftest import FIRST, SECOND, THIRD, Session
+from mediatool_assets_tests.fixtures.query_session import FIRST, SECOND, THIRD, Session
 from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.twins import DirectoryObjects
 

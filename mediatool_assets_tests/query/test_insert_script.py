@@ -26,7 +26,7 @@ from mediatool_assets.versions import catalog
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.conftest import empty_database
-from mediatool_assets_tests.flows.query.conftest import Session
+from mediatool_assets_tests.fixtures.query_session import Session
 from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -7,7 +7,7 @@ import pytest
 from mediatool_assets.core.errors import BadArchive, Misuse
 from mediatool_assets.core.version import Version, archive_key
 from mediatool_assets.query.session import QuerySession, refused_by_duckdb
-from mediatool_assets_tests.flows.query.conftest import FIRST, SECOND, THIRD, Session
+from mediatool_assets_tests.fixtures.query_session import FIRST, SECOND, THIRD, Session
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
@@ -61,13 +61,13 @@ def test_statements_that_are_no_select_read_what_they_name(session: Session) -> 
 
 
 def test_a_second_session_reads_nothing_from_the_archive(
-    session: Session, twin: DirectoryObjects
+    session: Session, three_versions: DirectoryObjects
 ) -> None:
     """Rows come from the cache: the archive's blocks could be gone."""
     with session(FIRST) as found:
         rows(found, "FROM campaigns")
     with session(FIRST) as found:
-        path = twin.root / "objects" / archive_key("raw", Version.parse(FIRST))
+        path = three_versions.root / "objects" / archive_key("raw", Version.parse(FIRST))
         data = path.read_bytes()
         path.chmod(0o644)
         path.write_bytes(b"\0" * 600 + data[600:])

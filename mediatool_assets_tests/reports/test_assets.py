@@ -8,7 +8,7 @@ from mediatool_assets.core.version import comparison_key, report_key
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.versions import catalog
 from mediatool_assets_tests.complete_versions import USERS, complete, users
-from mediatool_assets_tests.defs.conftest import Day, environment
+from mediatool_assets_tests.fixtures.dagster_day import Day, environment
 
 
 def test_a_day_has_its_reports_as_json_html_and_markdown(

@@ -17,9 +17,11 @@ from mediatool_assets.reports.report import compared, written
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.conftest import empty_bucket, objects_of
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 ONE, TWO, OTHER = "20250620-020000", "20250621-020000", "20250621-010000"
 

@@ -33,8 +33,8 @@ from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.complete_versions import USERS, complete, publish_metadata, users
+from mediatool_assets_tests.demo.edits import printed, reported
 from mediatool_assets_tests.raw_archives import table
-from mediatool_assets_tests.seed.edits import printed, reported
 from mediatool_assets_tests.twins import DirectoryObjects
 
 MODEL = Model("model.yaml", {}, {}, metrics=("users", "line_items"))

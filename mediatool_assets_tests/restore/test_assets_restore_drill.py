@@ -11,8 +11,8 @@ from mediatool_assets.restore.flow import SCRATCH
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.versions import catalog
 from mediatool_assets.versions.records import restore_records
-from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
+from mediatool_assets_tests.fixtures.dagster_day import Day, locked_out_of_mongodb
 from mediatool_assets_tests.json_schemas import faults_in
 
 

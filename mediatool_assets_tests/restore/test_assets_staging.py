@@ -15,7 +15,7 @@ from mediatool_assets.restore.assets import STAGING, new_version_sensor
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.versions.records import restore_records
-from mediatool_assets_tests.defs.conftest import Day, environment
+from mediatool_assets_tests.fixtures.dagster_day import Day, environment
 
 
 @pytest.fixture

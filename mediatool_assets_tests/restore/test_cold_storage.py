@@ -23,7 +23,7 @@ from mediatool_assets.verify.flow import verify
 from mediatool_assets.versions.flow import fetch
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.finished import finish, load_and_dump, make
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -25,12 +25,14 @@ from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.transform.flow import transform
 from mediatool_assets.versions import catalog
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import empty_bucket, empty_database, objects_of, superuser
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.database_names import postgres_database as own_name
-from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.finished import finish, load_and_dump
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.fresh_versions import fresh_version
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 @dataclass(frozen=True)

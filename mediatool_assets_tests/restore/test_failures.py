@@ -17,7 +17,7 @@ from mediatool_assets.core.manifest import Manifest
 from mediatool_assets.core.version import Version
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
+from mediatool_assets_tests.fixtures.restore_place import PEOPLE, Place, damage
 
 
 def test_a_damaged_archive_leaves_nothing(place: Place, name: str) -> None:

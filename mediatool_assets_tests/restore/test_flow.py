@@ -23,7 +23,7 @@ from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.versions.records import Restored, RestoreRequest, recorded, restore_records
 from mediatool_assets.work.scratch import Workspace, workspace
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.flows.finished import load_and_dump, make
+from mediatool_assets_tests.finished import load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
 

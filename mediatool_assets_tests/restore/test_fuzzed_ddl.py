@@ -11,8 +11,8 @@ from mediatool_assets.core import ddl, restorable_ddl
 from mediatool_assets.core.ddl import BadStatement
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets_tests.canaries import Canaries, attacks
-from mediatool_assets_tests.domain.ddl.dumped import dumped, header
-from mediatool_assets_tests.flows.restore.conftest import Place
+from mediatool_assets_tests.core.dumped import dumped, header
+from mediatool_assets_tests.fixtures.restore_place import Place
 from mediatool_assets_tests.strangers import SCHEMAS, STRANGERS
 
 MUTATED = 10_000

@@ -18,8 +18,8 @@ from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
 from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.versions import catalog
 from mediatool_assets_tests.canaries import Canaries, attacks
-from mediatool_assets_tests.domain.ddl.dumped import header
-from mediatool_assets_tests.flows.restore.conftest import Place
+from mediatool_assets_tests.core.dumped import header
+from mediatool_assets_tests.fixtures.restore_place import Place
 
 HOUSES = """
 CREATE SCHEMA media_tool; SET search_path TO media_tool;

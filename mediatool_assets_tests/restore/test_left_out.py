@@ -6,7 +6,7 @@ from mediatool_assets.core.errors import CheckFailed, MediatoolError
 from mediatool_assets.core.setting_values import BY_OPTION, object_name, object_names
 from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
 from mediatool_assets.versions.records import restored
-from mediatool_assets_tests.flows.restore.conftest import Place
+from mediatool_assets_tests.fixtures.restore_place import Place
 
 SOURCE = """
 CREATE SCHEMA other; CREATE TABLE other.users (id integer PRIMARY KEY);

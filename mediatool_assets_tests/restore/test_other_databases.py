@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets_tests.flows.restore.conftest import Place
+from mediatool_assets_tests.fixtures.restore_place import Place
 
 EXTENSIONS_IN_USE = {
     "a text search configuration": (

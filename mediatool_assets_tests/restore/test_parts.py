@@ -11,7 +11,7 @@ from mediatool_assets.export.flow import export
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.versions.records import Restored
 from mediatool_assets_tests.altered_archives import altered
-from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
+from mediatool_assets_tests.fixtures.restore_place import PEOPLE, Place
 
 LEFT_OUT = "FK CONSTRAINT users users_team_id_fkey: it refers to teams, which is not restored"
 

@@ -6,7 +6,7 @@ import pytest
 from mediatool_assets.core.errors import AlreadyExists, BadArchive, Misuse, Refused
 from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
 from mediatool_assets.stores.postgres_target import PostgresTarget
-from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
+from mediatool_assets_tests.fixtures.restore_place import PEOPLE, Place, damage
 
 
 def test_a_restored_database_is_replaced_only_when_asked(place: Place, name: str) -> None:

@@ -14,7 +14,7 @@ from mediatool_assets.versions import catalog
 from mediatool_assets.versions.catalog import StoredArchive
 from mediatool_assets.versions.records import restored
 from mediatool_assets_tests.database_names import postgres_database
-from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
+from mediatool_assets_tests.fixtures.restore_place import PEOPLE, Place
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
 
 EVERY_KIND = """

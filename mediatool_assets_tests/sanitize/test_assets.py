@@ -12,7 +12,7 @@ from mediatool_assets.core.version import archive_key
 from mediatool_assets.definitions import definitions
 from mediatool_assets.orchestration import SANITIZED
 from mediatool_assets.stores.ports import ObjectStore
-from mediatool_assets_tests.defs.conftest import Day, environment
+from mediatool_assets_tests.fixtures.dagster_day import Day, environment
 from mediatool_assets_tests.json_schemas import faults
 
 KEY = bytes(i * 37 % 256 for i in range(32)).hex()

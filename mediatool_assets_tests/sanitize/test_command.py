@@ -17,9 +17,11 @@ from mediatool_assets.core.version import archive_key
 from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.user_files import kept_key
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 KEY = bytes(i * 37 % 256 for i in range(32)).hex()
 SCRIPT = Path(__file__).parents[2] / "scripts" / "production-pipeline" / "sanitize-export.sh"

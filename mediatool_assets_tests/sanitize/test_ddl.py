@@ -22,9 +22,9 @@ from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.conftest import empty_database, superuser
 from mediatool_assets_tests.database_names import sanitized_postgres_database
-from mediatool_assets_tests.flows.sanitize import scanner
-from mediatool_assets_tests.flows.sanitize.clinic import MAIL, NAME, ONLY, OTHER, PHONE, RULES, SQL
-from mediatool_assets_tests.flows.sanitize.conftest import KEY
+from mediatool_assets_tests.fixtures.sanitizing_bench import KEY
+from mediatool_assets_tests.sanitize import scanner
+from mediatool_assets_tests.sanitize.clinic import MAIL, NAME, ONLY, OTHER, PHONE, RULES, SQL
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version.parse("20040506-070809")

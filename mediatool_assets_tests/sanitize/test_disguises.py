@@ -9,10 +9,10 @@ import pytest
 
 from mediatool_assets.core.errors import CheckFailed
 from mediatool_assets.core.version import Version
-from mediatool_assets_tests.flows.sanitize import scanner
-from mediatool_assets_tests.flows.sanitize.conftest import Bench
-from mediatool_assets_tests.flows.sanitize.disguises import ANY, OF_MAILS, OF_NAMES, OF_TELEPHONES
+from mediatool_assets_tests.fixtures.sanitizing_bench import Bench
 from mediatool_assets_tests.raw_archives import table
+from mediatool_assets_tests.sanitize import scanner
+from mediatool_assets_tests.sanitize.disguises import ANY, OF_MAILS, OF_NAMES, OF_TELEPHONES
 
 NAME, MAIL, PHONE = "Ottoline Marchbanks", "o.marchbanks@tern.example.org", "+44 20 7946 0018"
 RULES = """

@@ -8,8 +8,8 @@ import pytest
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
 from mediatool_assets.core.errors import CheckFailed
 from mediatool_assets.core.manifest import Exclusion
-from mediatool_assets_tests.domain.ddl.dumped import dumped_entry
-from mediatool_assets_tests.flows.sanitize.conftest import (
+from mediatool_assets_tests.core.dumped import dumped_entry
+from mediatool_assets_tests.fixtures.sanitizing_bench import (
     CAMPAIGNS,
     HISTORY,
     RULES,

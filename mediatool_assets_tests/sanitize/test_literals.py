@@ -9,8 +9,8 @@ from mediatool_assets.sanitize.ddl import SanitizedDdl, sanitized_ddl
 from mediatool_assets.sanitize.pseudonyms import PseudonymKind
 from mediatool_assets.sanitize.redaction import Masker
 from mediatool_assets.sanitize.rules import MaskingRule, MaskingVerb, Rules
-from mediatool_assets_tests.domain.ddl.dumped import dumped, header
-from mediatool_assets_tests.flows.sanitize.conftest import KEY
+from mediatool_assets_tests.core.dumped import dumped, header
+from mediatool_assets_tests.fixtures.sanitizing_bench import KEY
 from mediatool_assets_tests.raw_archives import table
 
 KEEP, PERSON, REDACT = (

@@ -8,7 +8,7 @@ from mediatool_assets.core.errors import Misuse
 from mediatool_assets.core.version import archive_key
 from mediatool_assets.sanitize import rules_file
 from mediatool_assets.sanitize.rules_file import detector, suggest
-from mediatool_assets_tests.flows.sanitize.conftest import Bench
+from mediatool_assets_tests.fixtures.sanitizing_bench import Bench
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 
 CARD, IBAN = "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00"

@@ -7,7 +7,7 @@ import pytest
 
 from mediatool_assets.core.errors import CheckFailed
 from mediatool_assets.sanitize.proof import KindCounts, Leak, OrphanCounts, Proof, Unique
-from mediatool_assets_tests.flows.sanitize.conftest import BUYS, RULES, TABLES, Bench
+from mediatool_assets_tests.fixtures.sanitizing_bench import BUYS, RULES, TABLES, Bench
 
 
 @pytest.mark.parametrize(("k", "stops"), [(2, False), (3, True)])

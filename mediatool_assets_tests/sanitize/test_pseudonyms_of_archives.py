@@ -3,7 +3,7 @@
 import json
 
 from mediatool_assets.core.signing import MaskingKey
-from mediatool_assets_tests.flows.sanitize.conftest import (
+from mediatool_assets_tests.fixtures.sanitizing_bench import (
     BUYS,
     HISTORY,
     NEXT_DAY,

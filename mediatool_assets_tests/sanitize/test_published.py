@@ -13,7 +13,7 @@ from mediatool_assets.core.signing import MaskingKey
 from mediatool_assets.core.version import archive_key
 from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, free_names, sanitize
 from mediatool_assets.sanitize.rules_file import load_rules
-from mediatool_assets_tests.flows.sanitize.conftest import (
+from mediatool_assets_tests.fixtures.sanitizing_bench import (
     KEY,
     NEXT_DAY,
     RULES,

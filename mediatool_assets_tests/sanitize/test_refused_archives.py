@@ -9,7 +9,7 @@ from mediatool_assets.core.errors import BadArchive
 from mediatool_assets.core.version import archive_key
 from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, sanitize
 from mediatool_assets.sanitize.rules_file import load_rules
-from mediatool_assets_tests.flows.sanitize.conftest import KEY, RULES, TABLES, USERS, Bench, user
+from mediatool_assets_tests.fixtures.sanitizing_bench import KEY, RULES, TABLES, USERS, Bench, user
 from mediatool_assets_tests.raw_archives import VERSION
 from mediatool_assets_tests.transformed import transformed
 

@@ -39,7 +39,7 @@ from mediatool_assets_tests.database_names import (
     sanitized_mongodb_database,
     sanitized_postgres_database,
 )
-from mediatool_assets_tests.flows.sanitize import scanner
+from mediatool_assets_tests.sanitize import scanner
 
 VERSION = Version(datetime(2004, 2, 3, 4, 5, 6, tzinfo=UTC))
 KEY = MaskingKey(bytes(i * 37 % 256 for i in range(32)))

@@ -13,7 +13,7 @@ from mediatool_assets.sanitize.copies import sanitized_store
 from mediatool_assets.sanitize.flow import Sanitizing, sanitize
 from mediatool_assets.sanitize.rules_file import load_rules
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.flows.sanitize.conftest import KEY, NEXT_DAY, RULES, TABLES, Bench
+from mediatool_assets_tests.fixtures.sanitizing_bench import KEY, NEXT_DAY, RULES, TABLES, Bench
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects
 

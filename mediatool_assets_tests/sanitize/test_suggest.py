@@ -20,7 +20,7 @@ from mediatool_assets.sanitize.flow import LocalFolder, Sanitizing, sanitize
 from mediatool_assets.sanitize.rules_file import Suggested, load_rules, schema_of, suggest
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.flows.sanitize.conftest import KEY
+from mediatool_assets_tests.fixtures.sanitizing_bench import KEY
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mediatool_assets.core.errors import BadRules
-from mediatool_assets_tests.flows.sanitize.conftest import (
+from mediatool_assets_tests.fixtures.sanitizing_bench import (
     HISTORY,
     TABLES,
     USERS,

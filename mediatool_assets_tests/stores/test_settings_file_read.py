@@ -1,195 +1,192 @@
-"""mediatool.toml: every setting can stand there, and no secret does."""
+"""mediatool.toml as a process has it: found, read with its secrets, below the environment."""
 
-import tomllib
+import os
 from pathlib import Path
 
+import boto3
 import pytest
 
-from mediatool_assets.core.settings import DECLARED
-from mediatool_assets.core.signing import SigningKey
-from mediatool_assets.stores.user_files import Reference, SettingsFile
+from mediatool_assets.core.errors import BadSettings
+from mediatool_assets.stores.environment import (
+    has_own_servers,
+    local_settings,
+    origins,
+    read_settings,
+    shared_settings,
+    sources,
+)
+from mediatool_assets_tests.moto_server import QUIET, moto_server
 
-FOLDER = Path("/etc/shop")
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, empty; no file is named."""
+    monkeypatch.delenv("MEDIATOOL_CONFIG")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def _read(text: str) -> SettingsFile:
-    return SettingsFile.of(FOLDER / "mediatool.toml", tomllib.loads(text))
+def _write(folder: Path, text: str) -> None:
+    (folder / "mediatool.toml").write_text(text)
 
 
-def test_values_are_as_their_variables_would_have_them() -> None:
-    """Numbers, switches, dates, lists and tables; paths are relative to the file."""
-    found = _read(
-        """
-        workers = 3
-        verify_sample = 2.5
-        prune_daily = true
-        first_day = 2026-11-01
-        exclude_tables = ["a", "b"]
-        restore_skip = ["VIEW a", "FUNCTION f(integer, text)"]
-        model = "shop.yaml"
-        signing_key = "signing.key"
-        home = "/var/lib/mediatool"
-        postgres_url = "postgresql://reader@db/shop?sslmode=require"
-        [s3]
-        bucket = "shop"
-        [aws]
-        access_key_id = "k"
-        [dagster]
-        home = "dagster"
-        """
+def test_the_working_folder_s_file_is_found_and_the_environment_wins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What both say is the environment's; an empty variable says nothing."""
+    _write(folder, 's3_bucket = "from-file"\nworkers = 3\nhome = "here"')
+    monkeypatch.setenv("MEDIATOOL_WORKERS", "5")
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", " ")
+    found = read_settings()
+    assert (found.s3_bucket, found.workers, found.home) == ("from-file", 5, folder / "here")
+    assert has_own_servers()
+
+
+def test_another_file_can_be_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is named is read, and has to be there."""
+    _write(folder, "workers = 3")
+    (folder / "other.toml").write_text("workers = 4")
+    monkeypatch.setenv("MEDIATOOL_CONFIG", "other.toml")
+    assert read_settings().workers == 4
+    monkeypatch.setenv("MEDIATOOL_CONFIG", "gone.toml")
+    with pytest.raises(BadSettings, match=r"gone\.toml: No such file.*mediatool init"):
+        read_settings()
+
+
+def test_secrets_come_from_variables_and_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spaces around them do not count."""
+    (folder / "mongo").write_text("mongodb://me:hidden@db\n")
+    monkeypatch.setenv("SHOP_DB", "postgresql://me:hidden@db/shop")
+    _write(folder, 'postgres_url = { env = "SHOP_DB" }\nmongodb_url = { file = "mongo" }')
+    found = read_settings()
+    assert found.postgres_url is not None
+    assert found.mongodb_url is not None
+    assert found.postgres_url.reveal() == "postgresql://me:hidden@db/shop"
+    assert found.mongodb_url.reveal() == "mongodb://me:hidden@db"
+
+
+@QUIET
+def test_secrets_come_from_aws(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text, or a field of a JSON object; what is not there is named."""
+    with moto_server() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        client = boto3.client("secretsmanager")
+        client.create_secret(Name="prod/mongo", SecretString="mongodb://me:hidden@db")
+        client.create_secret(Name="prod/all", SecretString='{"url": "postgresql://a:hidden@b/c"}')
+        client.close()
+        _write(
+            folder,
+            'mongodb_url = { secretsmanager = "prod/mongo" }\n'
+            'postgres_url = { secretsmanager = "prod/all", key = "url" }',
+        )
+        found = read_settings()
+        assert found.mongodb_url is not None
+        assert found.postgres_url is not None
+        assert found.mongodb_url.reveal() == "mongodb://me:hidden@db"
+        assert found.postgres_url.reveal() == "postgresql://a:hidden@b/c"
+        _write(
+            folder,
+            'restore_postgres_url = { secretsmanager = "prod/all", key = "no" }\n'
+            'masking_key = { secretsmanager = "prod/gone" }',
+        )
+        with pytest.raises(BadSettings) as caught:
+            read_settings()
+    one, other = caught.value.problems
+    assert "RESTORE_POSTGRES_URL refers to no of the secret prod/all, which has no such" in one
+    assert "MASKING_KEY refers to the secret prod/gone: AWS Secrets Manager answered Res" in other
+    assert "secretsmanager:GetSecretValue" in other
+
+
+def test_all_problems_are_told_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file, of what it refers to, and of the environment."""
+    _write(
+        folder,
+        'workers = 0\nmongodb_url = { env = "NOT_SET" }\n'
+        'postgres_url = { file = "gone" }\nmodel = "gone.yaml"',
     )
-    assert found.problems == []
-    assert found.values == {
-        "MEDIATOOL_WORKERS": "3",
-        "MEDIATOOL_VERIFY_SAMPLE": "2.5",
-        "MEDIATOOL_PRUNE_DAILY": "yes",
-        "MEDIATOOL_FIRST_DAY": "2026-11-01",
-        "MEDIATOOL_EXCLUDE_TABLES": "a,b",
-        "MEDIATOOL_RESTORE_SKIP": "VIEW a;FUNCTION f(integer, text)",
-        "MEDIATOOL_MODEL": "/etc/shop/shop.yaml",
-        "MEDIATOOL_SIGNING_KEY": "/etc/shop/signing.key",
-        "MEDIATOOL_HOME": "/var/lib/mediatool",
-        "MEDIATOOL_POSTGRES_URL": "postgresql://reader@db/shop?sslmode=require",
-        "MEDIATOOL_S3_BUCKET": "shop",
-        "AWS_ACCESS_KEY_ID": "k",
-        "DAGSTER_HOME": "/etc/shop/dagster",
-    }
+    monkeypatch.setenv("MEDIATOOL_KEEP_DAILY", "few")
+    with pytest.raises(BadSettings) as caught:
+        read_settings()
+    told = "\n".join(caught.value.problems)
+    for part in (
+        "workers is not a whole number",
+        "MEDIATOOL_MONGODB_URL refers to the variable NOT_SET, which is not set",
+        f"MEDIATOOL_POSTGRES_URL refers to the file {folder / 'gone'}: No such file",
+        "MEDIATOOL_KEEP_DAILY is not a whole number",
+        "MEDIATOOL_MODEL names no file",
+    ):
+        assert part in told
 
 
-@pytest.mark.parametrize("name", sorted(set(DECLARED) - {"config", "source"}))
-def test_every_setting_may_be_a_reference(name: str) -> None:
-    """Whatever it is, a variable, a file or a secret of AWS may hold it."""
-    found = _read(f'{name} = {{ file = "secret" }}')
-    assert found.problems == []
-    assert list(found.values.values()) == [Reference("file", "/etc/shop/secret")]
+def test_a_file_that_is_not_toml_is_named(folder: Path) -> None:
+    """With the line."""
+    _write(folder, "workers 3")
+    with pytest.raises(BadSettings, match=r"mediatool\.toml is not TOML: .*line 1"):
+        read_settings()
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        'postgres_url = "postgresql://me:hidden@db/shop"',
-        'restore_postgres_url = "postgresql://db/shop?password=hidden"',
-        'mongodb_url = "mongodb://me:hidden@db"',
-        f'signing_key = "{SigningKey(bytes(range(32))).reveal()}"',
-        'masking_key = "' + bytes(range(32)).hex() + '"',
-        'alert_webhook_url = "https://hooks.example.com/hidden"',
-        'aws_secret_access_key = "hidden"',
-        'aws_session_token = "hidden"',
-        'dagster_pg_password = "hidden"',
-    ],
-)
-def test_a_secret_in_plain_text_is_refused(line: str) -> None:
-    """The message names the setting and what to write, and does not show the secret."""
-    found = _read(line)
-    [problem] = found.problems
-    name = line.partition(" ")[0]
-    assert f"{name} holds a secret in plain text; write {name} = {{ env" in problem
-    assert "hidden" not in problem
-    assert bytes(range(32)).hex() not in problem
-    assert found.values == {}
+def test_each_value_has_its_origin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's, the file's; what nobody says is not among them."""
+    _write(folder, 's3_bucket = "b"\nworkers = 3')
+    monkeypatch.setenv("MEDIATOOL_WORKERS", "5")
+    found = origins()
+    assert found["MEDIATOOL_WORKERS"] == "environment"
+    assert found["MEDIATOOL_S3_BUCKET"] == str(folder / "mediatool.toml")
+    assert "MEDIATOOL_HOME" not in found
+    assert os.environ["MEDIATOOL_S3_BUCKET"] == "b"
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("s3_bukket = 1", "s3_bukket is not a setting; did you mean s3_bucket?"),
-        ("[s3]\nbukket = 1", "s3_bukket is not a setting; did you mean s3_bucket?"),
-        ('config = "x"', "config is not a setting"),
-        ("qqq = 1", "qqq is not a setting; `mediatool settings` lists them"),
-        ('s3_bucket = "a"\n[s3]\nbucket = "b"', "s3_bucket is set twice"),
-        ("workers = 0", "workers is not a whole number of workers"),
-        ("schedule_hour = 24", "schedule_hour is not an hour from 0 to 23"),
-        ('schedule_time_zone = "Mars/Base"', "schedule_time_zone is not a time zone"),
-        ("mongodb_url = { env = 1 }", "mongodb_url is not a reference to a secret"),
-        ('mongodb_url = { env = "A", file = "B" }', "mongodb_url is not a reference to a secret"),
-        ('mongodb_url = { env = "A", key = "B" }', "mongodb_url is not a reference to a secret"),
-        ("mongodb_url = {}", "mongodb_url is not a reference to a secret"),
-        ("exclude_tables = [{}]", "exclude_tables must be a text or a number"),
-    ],
-)
-def test_what_is_wrong_is_named_with_the_file(text: str, says: str) -> None:
-    """One problem, one line."""
-    [problem] = _read(text).problems
-    assert problem.startswith(f"/etc/shop/mediatool.toml: {says}")
-
-
-SECTIONS = """
-s3.bucket = "b"
+TWO = """
+s3_bucket = "shared"
 [sources.shop]
-mongodb_url = { env = "SHOP" }
-model = "shop.yaml"
-[sources.library.s3]
-prefix = "/"
-[sources.museum]
-s3_bucket = "another"
+mongodb_url = { file = "mongo" }
+keep_daily = 3
+[sources.library]
+s3_bucket = "library"
 """
 
 
-def test_sections_are_sources_with_names_of_their_own() -> None:
-    """Nested tables and references are those of the file; the bucket's prefixes are known."""
-    found = _read(SECTIONS)
-    assert found.problems == []
-    assert found.values == {"MEDIATOOL_S3_BUCKET": "b"}
-    assert found.of_source("shop") == {
-        "MEDIATOOL_MONGODB_URL": Reference("env", "SHOP"),
-        "MEDIATOOL_MODEL": "/etc/shop/shop.yaml",
-        "MEDIATOOL_S3_PREFIX": "shop/",
-        "MEDIATOOL_S3_PREFIXES": "/,shop/",
-        "MEDIATOOL_MONGODB_PREFIX": "mediatool_shop_",
-        "MEDIATOOL_POSTGRES_PREFIX": "media_tool_shop_",
-        "MEDIATOOL_STAGING_DATABASE": "mediatool_shop_staging",
-    }
-    assert found.of_source("library")["MEDIATOOL_S3_PREFIXES"] == "/,shop/"
-    assert found.of_source("museum")["MEDIATOOL_S3_PREFIXES"] == "museum/"
+def test_a_source_is_chosen_and_its_section_wins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the environment too: what it says for one source must not send another's rows away."""
+    (folder / "mongo").write_text("mongodb://db1")
+    _write(folder, TWO)
+    monkeypatch.setenv("MEDIATOOL_MONGODB_URL", "mongodb://elsewhere")
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "shop")
+    found = read_settings()
+    assert found.mongodb_url is not None
+    assert (found.mongodb_url.reveal(), found.s3_bucket) == ("mongodb://db1", "shared")
+    assert (found.s3_prefix, found.s3_prefixes) == ("shop/", ("shop/",))
+    assert origins()["MEDIATOOL_KEEP_DAILY"] == f"{folder / 'mediatool.toml'} [sources.shop]"
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "library")
+    other = read_settings()
+    assert other.mongodb_url is not None
+    assert (other.mongodb_url.reveal(), other.keep_daily) == ("mongodb://elsewhere", 7)
+    assert (other.s3_bucket, other.s3_prefix) == ("library", "library/")
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("[sources]\nShop.workers = 1", "[sources.Shop] is not a table whose name has"),
-        ("[sources]\nshop = 1", "[sources.shop] is not a table whose name has"),
-        ("sources = 1", "sources is a table of sections; write [sources.NAME]"),
-        ("[sources.a]\nworkerz = 1", "[sources.a] workerz is not a setting; did you mean workers?"),
-        ("[sources.a]\nworkers = 0", "[sources.a] workers is not a whole number"),
-        ('[sources.a]\nhome = "h"', "[sources.a] home is the same for all sources"),
-        ('[sources.a.aws]\nprofile = "p"', "[sources.a] aws_profile is the same for all sources"),
-        (
-            '[sources.a]\nmongodb_prefix = { env = "X" }',
-            "[sources.a] mongodb_prefix has to be a text",
-        ),
-        ('s3_prefix = "x/"\n[sources.a]', "s3_prefix is another for each source; set it in"),
-        (
-            '[sources.a]\ns3_prefix = "b/c/"\n[sources.b]',
-            "[sources.a] and [sources.b] have the s3_prefix 'b/c/' and 'b/'",
-        ),
-        (
-            '[sources.a]\ns3_prefix = "/"\n[sources.b]\ns3_prefix = "/"',
-            "[sources.a] and [sources.b] have the s3_prefix '/' and '/'",
-        ),
-        (
-            '[sources.a]\nmongodb_prefix = "x_"\n[sources.b]\nmongodb_prefix = "x_sanitized_"',
-            "[sources.a] and [sources.b] have the mongodb_prefix 'x_' and 'x_sanitized_'",
-        ),
-        (
-            '[sources.a]\npostgres_prefix = "x_"\n[sources.b]\npostgres_prefix = "x_"',
-            "[sources.a] and [sources.b] have the postgres_prefix 'x_' and 'x_'",
-        ),
-    ],
-)
-def test_sources_that_could_meet_are_refused(text: str, says: str) -> None:
-    """One problem, one line, which names the sections."""
-    [problem] = _read(text).problems
-    assert problem.startswith(f"/etc/shop/mediatool.toml: {says}")
+def test_without_a_choice_no_source_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all share can be read; a name that the file lacks is no source."""
+    (folder / "mongo").write_text("mongodb://db1")
+    _write(folder, TWO)
+    with pytest.raises(BadSettings, match="has the sources shop, library; name one"):
+        read_settings()
+    assert shared_settings().s3_bucket == "shared"
+    assert has_own_servers()
+    found = sources()
+    assert found["shop"]["MEDIATOOL_MONGODB_URL"] == "mongodb://db1"
+    assert found["library"]["MEDIATOOL_S3_PREFIX"] == "library/"
+    assert "MEDIATOOL_MONGODB_URL" not in os.environ
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "shoq")
+    with pytest.raises(BadSettings, match=r"there is no source shoq; did you mean shop\?"):
+        read_settings()
 
 
-def test_sources_with_a_bucket_each_may_both_be_at_its_top() -> None:
-    """As the storage description has it."""
-    sections = (f'[sources.{name}.s3]\nbucket = "{name}"\nprefix = "/"' for name in "ab")
-    assert _read("\n".join(sections)).problems == []
-
-
-def test_all_problems_are_told() -> None:
-    """Three wrong lines are three problems, and the right one stands."""
-    found = _read('a = 1\nworkers = 0\nmongodb_url = "mongodb://a:b@c"\nverify_days = 3')
-    assert len(found.problems) == 3
-    assert found.values == {"MEDIATOOL_VERIFY_DAYS": "3"}
+def test_the_demo_never_reaches_a_section_s_servers(folder: Path) -> None:
+    """Sections win over the environment, which would be that of the local servers."""
+    _write(folder, TWO)
+    with pytest.raises(BadSettings, match="run this in a folder without a settings file"):
+        local_settings()

@@ -9,7 +9,7 @@ from mediatool_assets.core.texts import Url
 from mediatool_assets.export.flow import export
 from mediatool_assets.stores.postgres_source import PostgresSource
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.flows.transform.conftest import (
+from mediatool_assets_tests.fixtures.transform_runs import (
     BUYS,
     PEOPLE,
     REPS,

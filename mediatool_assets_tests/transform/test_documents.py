@@ -6,7 +6,7 @@ from mediatool_assets.core.texts import deep_recursion
 from mediatool_assets.load.flow import load
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.flows.transform.conftest import (
+from mediatool_assets_tests.fixtures.transform_runs import (
     BUYS,
     DAILY,
     PEOPLE,

@@ -1,6 +1,6 @@
 """Embedded and folded rows live in one document, or among the orphans."""
 
-from mediatool_assets_tests.flows.transform.conftest import (
+from mediatool_assets_tests.fixtures.transform_runs import (
     BUYS,
     CAMPAIGNS,
     LINES,

@@ -2,7 +2,7 @@
 
 from bson.decimal128 import Decimal128
 
-from mediatool_assets_tests.flows.transform.conftest import (
+from mediatool_assets_tests.fixtures.transform_runs import (
     BUYS,
     CAMPAIGNS,
     DAILY,

@@ -4,7 +4,7 @@ import pytest
 
 from mediatool_assets.core.errors import BadArchive, BadModel, BadValue
 from mediatool_assets.core.version import archive_key
-from mediatool_assets_tests.flows.transform.conftest import TEAMS, Run
+from mediatool_assets_tests.fixtures.transform_runs import TEAMS, Run
 from mediatool_assets_tests.raw_archives import VERSION, table
 
 

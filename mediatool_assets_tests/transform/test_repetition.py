@@ -9,7 +9,7 @@ from mediatool_assets.core.errors import AlreadyExists
 from mediatool_assets.core.schema import Table
 from mediatool_assets.core.version import archive_key
 from mediatool_assets.work.scratch import Workspace
-from mediatool_assets_tests.flows.transform.conftest import (
+from mediatool_assets_tests.fixtures.transform_runs import (
     PEOPLE,
     PLANS,
     TEAMS,

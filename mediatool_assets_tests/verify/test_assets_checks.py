@@ -24,7 +24,7 @@ from mediatool_assets.verify import assets as freshness
 from mediatool_assets.verify.assets import on_time_sensor, report
 from mediatool_assets.verify.checks import day_on_time
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
+from mediatool_assets_tests.fixtures.dagster_day import Day, locked_out_of_mongodb, today
 from mediatool_assets_tests.planting import lines_of, rewritten
 
 LOADED = dg.AssetCheckKey(dg.AssetKey(["mongodb", "campaigns"]), "loaded")

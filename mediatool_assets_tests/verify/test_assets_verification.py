@@ -10,10 +10,10 @@ from mediatool_assets.stores.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions.flow import newest
 from mediatool_assets.versions.records import standing_verdict
-from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import run, run_in, told
-from mediatool_assets_tests.flows.test_chain import add, named
+from mediatool_assets_tests.fixtures.dagster_day import Day, environment
 from mediatool_assets_tests.json_schemas import faults_in
+from mediatool_assets_tests.versions.test_chain import add, named
 
 
 def evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:

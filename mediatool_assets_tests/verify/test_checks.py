@@ -37,7 +37,7 @@ from mediatool_assets.verify.checks import (
 from mediatool_assets.versions import catalog
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.finished import finish, load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.planting import lines_of, rewritten

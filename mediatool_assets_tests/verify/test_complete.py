@@ -26,7 +26,7 @@ from mediatool_assets.versions import catalog
 from mediatool_assets.versions.flow import fetch
 from mediatool_assets.work.scratch import Workspace, workspace
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.flows.finished import HOMES, ROWS, finish, load_and_dump, make
+from mediatool_assets_tests.finished import HOMES, ROWS, finish, load_and_dump, make
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
 

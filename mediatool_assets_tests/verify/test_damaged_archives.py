@@ -37,7 +37,7 @@ from mediatool_assets_tests.damaged_streams import (
     parts,
     with_manifest,
 )
-from mediatool_assets_tests.flows.finished import ACCOUNTS, EMPTY, REPS
+from mediatool_assets_tests.finished import ACCOUNTS, EMPTY, REPS
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -35,7 +35,7 @@ from mediatool_assets.versions.records import standing_verdict, store_verdict
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.database_names import postgres_database as restored_name
-from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.finished import finish, load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
 

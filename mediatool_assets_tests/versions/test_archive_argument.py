@@ -7,7 +7,9 @@ import pytest
 from mediatool_assets.core.errors import BadSettings
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.versions.arguments import is_file, is_uri, located, settings_for
-from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,12 @@ from mediatool_assets.core.version import (
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.documents import ROOT, blocks
+from mediatool_assets_tests.fixtures.command_line import Run
 from mediatool_assets_tests.metadata_examples import example
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 TEST, OLD, NEW = "20230611-143000", "20230621-143000", "20230622-080000"
 

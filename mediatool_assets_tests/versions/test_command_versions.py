@@ -34,9 +34,11 @@ from mediatool_assets.stores.local_stack import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.versions import catalog
 from mediatool_assets.versions.records import store_verdict
-from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import empty_bucket, objects_of
 from mediatool_assets_tests.database_names import mongodb_database
+from mediatool_assets_tests.fixtures.command_line import Run
+
+pytestmark = pytest.mark.usefixtures("as_any_other_process")
 
 OLD, NEW = "20250621-143000", "20250622-080000"
 

@@ -38,7 +38,7 @@ from mediatool_assets.versions import catalog
 from mediatool_assets.versions.flow import fetch, fetch_member
 from mediatool_assets.work.scratch import Workspace
 from mediatool_assets_tests.database_names import mongodb_database
-from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
 
 ONE, TWO = Version.parse("20020621-143000"), Version.parse("20020622-143000")

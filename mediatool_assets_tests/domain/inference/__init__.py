@@ -1,1 +1,0 @@
-"""Inference: names, references, shapes and what is written of them."""

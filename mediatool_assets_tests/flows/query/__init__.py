@@ -1,1 +1,0 @@
-"""Queries over versions, on archives in a directory."""
