@@ -24,12 +24,11 @@ from mediatool_assets.core.errors import MediatoolError
 from mediatool_assets.core.outcomes import RunOutcome, message_from_line
 from mediatool_assets.core.texts import DAGSTER_YAML
 from mediatool_assets.core.version import Version
-from mediatool_assets.stores.ports import Progress
 from mediatool_assets.stores.user_files import owner_only, private_directory
 
 if TYPE_CHECKING:
     from mediatool_assets.core.settings import Settings
-    from mediatool_assets.stores.ports import Stores
+    from mediatool_assets.stores.ports import Progress, Stores
 
 _GRACE_SECONDS = 30.0  # time after an interrupt to abort an upload and record the run as canceled
 
@@ -107,7 +106,7 @@ def _converse(process: subprocess.Popen[bytes], request: bytes, task: str) -> Ru
     return outcome
 
 
-def _last(answers: Iterable[bytes], progress: Progress) -> RunOutcome | None:
+def _last(answers: Iterable[bytes], progress: "Progress") -> RunOutcome | None:
     """The outcome, which is the last answer; None if the process ended without one."""
     for line in answers:
         try:

@@ -22,7 +22,7 @@ from mediatool_assets.core.errors import MediatoolError, Misuse, NotFound
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.core.version import Version, archive_key, checked_notes, metadata_key
 from mediatool_assets.stores.environment import first_day, home, maker_settings
-from mediatool_assets.versions import arguments, catalog
+from mediatool_assets.versions import arguments
 
 if TYPE_CHECKING:
     from mediatool_assets.export.flow import Asked
@@ -271,6 +271,8 @@ def _make(
 
 
 def _complete(objects: "S3Objects", day: date) -> list[Version]:
+    from mediatool_assets.versions import catalog
+
     return list(catalog.versions(objects, day, day))
 
 
@@ -314,6 +316,8 @@ class VersionMade(msgspec.Struct, frozen=True):
 
 def version_made(run: SuccessfulRun, objects: "S3Objects") -> VersionMade:
     """The content of the run's version, from its metadata in the bucket; raises NotFound."""
+    from mediatool_assets.versions import catalog
+
     metadata = catalog.read(objects, run.version)
     exports = metadata.exports
     return VersionMade(

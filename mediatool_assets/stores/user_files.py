@@ -24,10 +24,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
-from mediatool_assets.core.authenticity import SignaturePolicy
 from mediatool_assets.core.errors import BadSettings, Full, Refused
 from mediatool_assets.core.setting_values import SOURCE_NAME, variable
 from mediatool_assets.core.settings import DECLARED, Settings, own_names
@@ -40,6 +39,9 @@ from mediatool_assets.core.signing import (
 )
 from mediatool_assets.core.texts import Url, suggestion
 from mediatool_assets.core.version import SANITIZED_NAME
+
+if TYPE_CHECKING:
+    from mediatool_assets.core.authenticity import SignaturePolicy
 
 FILE_NAME = "mediatool.toml"
 
@@ -416,8 +418,10 @@ def signing_key(settings: Settings) -> SigningKey | None:
 
 def signature_policy(
     settings: Settings, *, allow_unsigned: bool, is_maker: bool
-) -> SignaturePolicy:
+) -> "SignaturePolicy":
     """The trusted keys; raises BadSettings if their file cannot be used."""
+    from mediatool_assets.core.authenticity import SignaturePolicy  # noqa: PLC0415  # slow
+
     return SignaturePolicy(_trusted(settings.trusted_keys), allow_unsigned, is_maker)
 
 
