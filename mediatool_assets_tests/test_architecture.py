@@ -1,6 +1,7 @@
 """The walk of docs/explanation/architecture.md: its functions exist, and no call goes up."""
 
 import re
+import tomllib
 from importlib import import_module
 
 import pytest
@@ -9,7 +10,11 @@ from mediatool_assets_tests.documents import ROOT
 
 PAGE = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
 WALK = re.findall(r"^( *)- `([\w.]+)`", PAGE.split("## A walk")[1].split("\n## ")[0], re.MULTILINE)
-FLOORS = {"cli": 0, "defs": 1, "flows": 2, "stores": 2, "archive": 3, "domain": 4}
+LAYERS: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
+    "importlinter"
+]["contracts"][0]["layers"]
+FLOORS = {name: floor for floor, layer in enumerate(LAYERS) for name in re.split(r"\W+", layer)}
+"""The folders, by the layers of the import contract; the first is the highest."""
 
 
 def _found(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md from the declarations in mediatool_assets/domain/settings/.
+"""Writes docs/reference/settings.md from the declarations in mediatool_assets/core/settings.py.
 
 make reference
 """

@@ -196,7 +196,7 @@ class Url:
 
     The constructor raises ValueError for an ambiguous URL. The message names the character to
     escape, and shows nothing after ``://``. Pickling raises TypeError, except in the pools of
-    workers (flows/workers/pool.py, flows/workers/cluster.py).
+    workers (work/__init__.py).
     """
 
     _text: str

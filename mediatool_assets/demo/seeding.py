@@ -85,7 +85,7 @@ def _columns(cursor: Cursor[tuple[Any, ...]], table: str) -> list[str]:
 
 
 def _ddl(connection: Conn, schema: str) -> tuple[SQL, SQL]:
-    text = files("mediatool_assets.demo.seeding").joinpath("schema.sql").read_text(encoding="utf-8")
+    text = files("mediatool_assets.demo").joinpath("schema.sql").read_text(encoding="utf-8")
     name = Identifier(schema).as_string(connection)
     before, _, after = (
         text.replace("media_tool;", f"{name};")

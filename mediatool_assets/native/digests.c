@@ -1,6 +1,6 @@
 /* Rows of the raw archive, and documents taken apart, as digests for the data-integrity report.
  *
- * What is equal is defined by flows/integrity: expected_values.py for rows, disassembly.py for
+ * What is equal is defined by integrity/: expected_values.py for rows, disassembly.py for
  * documents, canonical.py for the text that both become, row_layout.py for its digests. Both sides
  * are read in opposite directions, rows from JSON and documents from BSON, and meet in that text.
  * rows.c, which makes documents, is not used: a mistake in one is found by the other.
@@ -1735,7 +1735,7 @@ static bool take_flag(struct description *description, bool *flag)
     return true;
 }
 
-/* ---- key columns: flows/metrics/key_columns.py says what they are ---- */
+/* ---- key columns: reports/flow.py says what they are ---- */
 
 static bool pass_string(struct text *text)
 {

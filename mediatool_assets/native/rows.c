@@ -1,6 +1,6 @@
 /* Rows of the raw archive (NDJSON) into BSON documents or lines of COPY, a whole block at a time.
  *
- * The meaning of a value is defined by flows/transform/values.py and domain/copy_text.py. This file knows only the usual
+ * The meaning of a value is defined by transform/values.py and core/rows.py. This file knows only the usual
  * forms of it: a row that has anything else is handed back as ODD, and Python converts that one.
  * So when in doubt, answer ODD. What is converted here has exactly the bytes that Python makes.
  *
@@ -1057,7 +1057,7 @@ EXPORTED const uint8_t *mt_documents(const struct plan *plan)
     return plan->documents.data;
 }
 
-/* ---- identities: flows/transform/identities.py says what they are ---- */
+/* ---- identities: transform/row_documents.py says what they are ---- */
 
 /* The bytes of a value by its BSON type, or -1 where they begin with their length. */
 static int fixed_size(uint8_t type)
@@ -1148,7 +1148,7 @@ EXPORTED int mt_identities(const struct plan *plan, uint64_t *hashes, uint8_t *k
     return 0;
 }
 
-/* ---- fingerprints: domain/fingerprint.py says what they are ---- */
+/* ---- fingerprints: core/manifest.py says what they are ---- */
 
 static void add_to(u128 *sum, const uint8_t *item, size_t length)
 {
@@ -1307,7 +1307,7 @@ EXPORTED uint64_t mt_newlines(const uint8_t *text, size_t size)
     return count;
 }
 
-/* ---- texts of columns: flows/transform/gathering.py says what they are ---- */
+/* ---- texts of columns: transform/documents.py says what they are ---- */
 
 enum form { KEY, PADDED_KEY, VALUE, FORMS };
 
@@ -1429,7 +1429,7 @@ EXPORTED const uint8_t *mt_texts_made(const struct plan *plan)
     return plan->text.data;
 }
 
-/* ---- lines of COPY's text format: domain/copy_text.py says what they are ---- */
+/* ---- lines of COPY's text format: core/rows.py says what they are ---- */
 
 /* What one byte of a text is in a line, and within an element of an array that is in one. */
 static bool put_copied(struct buffer *into, uint8_t byte, bool element)

@@ -4,7 +4,7 @@ Worker functions of a restore to PostgreSQL: copy rows, build keys and indexes, 
 
 Blocks of rows into lines of COPY's text format, by the compiled codec where there is one.
 
-``domain/copy_text.py`` defines the lines, and writes those of rows that the codec hands back.
+``core/rows.py`` defines the lines, and writes those of rows that the codec hands back.
 
 Reads tables of a database again to their end, for their fingerprints.
 

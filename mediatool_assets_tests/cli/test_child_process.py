@@ -52,7 +52,7 @@ def test_interrupts_reach_the_child_of_a_background_job() -> None:
 def test_orphan_does_not_start() -> None:
     """A child whose parent has gone already does nothing."""
     command = tethered([sys.executable, "-c", "print('ran')"])
-    command[3] = "1"  # not this process
+    command[4] = "1"  # not this process
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
