@@ -45,6 +45,8 @@ def compare(
     length. With MEDIATOOL_MASKING_KEY, columns that the masking rules cover are shown masked by
     these rules.
 
+    docs/explanation/is-it-right.md says which check to use when.
+
     Examples:
 
         mediatool compare --version1 20250621-020000 --version2 20250622-020000 --output diff.html

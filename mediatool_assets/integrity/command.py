@@ -37,6 +37,8 @@ def integrity(
     value. References, copies, duplicates and indexes are checked too. Exit code 1 if something
     failed or is unknown.
 
+    docs/explanation/is-it-right.md says which check to use when.
+
     Examples:
 
         mediatool integrity latest

@@ -62,6 +62,8 @@ def report(
 
     The reports of a day describe its newest complete version.
 
+    docs/explanation/is-it-right.md says which check to use when.
+
     Examples:
 
         mediatool report

@@ -39,6 +39,8 @@ def verify(
     MEDIATOOL_TRUSTED_KEYS, a version that no trusted key has signed fails. The verdict is stored,
     and `mediatool show` prints it; a failed one counts until the whole version passes again.
 
+    docs/explanation/is-it-right.md says which check to use when.
+
     Examples:
 
         mediatool verify latest

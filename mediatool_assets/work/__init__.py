@@ -224,11 +224,12 @@ def _local(workers: int) -> Iterator[Executor]:
     pool.shutdown(wait=True)
 
 
-_OURS = tuple(f"mediatool_assets.{floor}." for floor in ("domain", "archive", "stores", "flows"))
-"""Modules that workers may need, without the command line and Dagster."""
-
-_READERS = "mediatool_assets.query."
-"""Modules that no worker needs: they import pandas."""
+_COORDINATOR = {
+    *("assets", "check", "cli", "command", "component", "configure", "dagster_internals"),
+    *("definitions", "defs", "exporter", "instance_queue", "instance_storage", "main"),
+    *("orchestration", "query"),
+}
+"""Parts of names of modules that no worker needs: the command line, Dagster, readers of tables."""
 
 
 class _Worker(ForkServerProcess):
@@ -257,7 +258,11 @@ def _context() -> _Context:
     """The context in which workers start, with our modules that are loaded now."""
     context = _Context()
     context.set_forkserver_preload(
-        [name for name in sys.modules if name.startswith(_OURS) and not name.startswith(_READERS)]
+        [
+            name
+            for name in sys.modules
+            if name.startswith("mediatool_assets.") and _COORDINATOR.isdisjoint(name.split("."))
+        ]
     )
     return context
 
