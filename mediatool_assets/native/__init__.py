@@ -18,8 +18,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from mediatool_assets.native.build import PROGRAM, SOURCE, fingerprint
-
 _DIGESTED: list[type] = [
     c_void_p,
     c_char_p,
@@ -127,6 +125,8 @@ def load(path: Path) -> ctypes.CDLL:
 
     Loading it runs no code: it has no global state.
     """
+    from mediatool_assets.native.build import SOURCE, fingerprint  # noqa: PLC0415  # it is a program
+
     program = ctypes.CDLL(str(path))
     try:
         for name, (result, arguments) in _FUNCTIONS.items():
@@ -150,6 +150,8 @@ _chosen: list[ctypes.CDLL] = []
 @cache
 def loaded() -> tuple[ctypes.CDLL | None, str | None]:
     """The codec beside its source, or why there is none."""
+    from mediatool_assets.native.build import PROGRAM, SOURCE  # noqa: PLC0415  # as above
+
     path = SOURCE.with_name(PROGRAM)
     if not path.exists():
         return None, "it is not compiled: `python -m mediatool_assets.native.build` does that"

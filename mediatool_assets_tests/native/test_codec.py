@@ -158,7 +158,7 @@ def test_usual_values_are_not_left_to_python(codec: ctypes.CDLL, type_: str) -> 
     line = b'{"id":1,"x":%b}' % USUAL[type_].encode()
     same(codec, [line], table)
     assert handed_back(codec, collection(table, {}), [line]) == 0
-    with mock.patch("mediatool_assets.core.rows.line_writer") as asked:
+    with mock.patch("mediatool_assets.restore.flow.line_writer") as asked:
         copied(table, [line])
     asked.return_value.assert_not_called()
 

@@ -58,7 +58,7 @@ def test_what_is_not_compiled_is_told_with_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In an install without a compiler."""
-    monkeypatch.setattr(library, "SOURCE", tmp_path / "rows.c")
+    monkeypatch.setattr(build, "SOURCE", tmp_path / "rows.c")
     library.loaded.cache_clear()
     assert library.codec() == "python"
     assert "python -m mediatool_assets.native.build" in (library.why_not_native() or "")

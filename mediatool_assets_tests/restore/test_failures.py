@@ -101,7 +101,7 @@ from mediatool_assets.core.version import Version
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.work.scratch import workspace
 from mediatool_assets.restore.flow import RestoreOptions, restore_postgres
-from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.postgres_target import PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects
 
 url, root, version, database = sys.argv[1:]

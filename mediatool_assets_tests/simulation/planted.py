@@ -38,7 +38,7 @@ def rows_are_not_counted(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(export, "spool_chunk", spool)
     patch.setattr(export._ExportRun, "_write_table", write_table)
-    patch.setattr("mediatool_assets.versions.catalog.require_source_counts", lambda _: None)
+    patch.setattr("mediatool_assets.transform.flow.require_source_counts", lambda _: None)
 
 
 def the_day_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:

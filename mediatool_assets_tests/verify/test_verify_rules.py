@@ -526,7 +526,7 @@ def restored(
     def reread(_: object, __: object, tables: Sequence[Table], ___: object) -> object:
         return {t.name: _print(c) for t, c in zip(tables, rows, strict=False)}
 
-    monkeypatch.setattr(databases, "reread", reread)
+    monkeypatch.setattr(databases, "reread_tables", reread)
     members = [Member(f"{n}.ndjson", 1, 5, (), fingerprint=str(_print(n)), table=n) for n in "ab"]
     exclusions = (Exclusion("c", "too large", 1),)
     manifest = Manifest(FORMAT, "raw", str(VERSION), tuple(members), exclusions=exclusions)
@@ -668,7 +668,7 @@ def test_a_database_has_the_collections_of_the_archive(
     ) -> dict[str, Fingerprint]:
         return {n: _print(c) for n, c in zip(there, content, strict=False) if n in members}
 
-    monkeypatch.setattr(databases, "reread", reread)
+    monkeypatch.setattr(databases, "reread_collections", reread)
     found = MongoReading("mongodb", "x", marker=_loaded("ab"))
     documents = cast(DocumentStore, Documents(there))
     read_mongodb(verification(sample), found, documents, manifest_of("a", "b"))
@@ -690,7 +690,7 @@ def test_a_failure_is_looked_at_again(
     monkeypatch: pytest.MonkeyPatch, content: str, load: str, outcome: Outcome
 ) -> None:
     """One of a database that was replaced meanwhile is none; what passed is not looked at."""
-    monkeypatch.setattr(databases, "reread", lambda *_: {"a": _print(content)})
+    monkeypatch.setattr(databases, "reread_collections", lambda *_: {"a": _print(content)})
     found = MongoReading("mongodb", "x", marker=_loaded("a"))
     documents = cast(DocumentStore, Documents("a", load=load))
     read_mongodb(verification(), found, documents, manifest_of("a"))
@@ -757,7 +757,7 @@ def test_the_chain_of_a_version(tmp_path: Path) -> None:
 
 def test_a_database_that_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a marker or a manifest nothing is read; another archive's marker is told."""
-    monkeypatch.setattr(databases, "reread", lambda *_: {"a": _print("a")})
+    monkeypatch.setattr(databases, "reread_collections", lambda *_: {"a": _print("a")})
     bare = MongoReading("mongodb", "x")
     read_mongodb(verification(), bare, cast(DocumentStore, Documents("a")), manifest_of("a"))
     assert (bare.status, bare.problems, bare.total) == ("passed", [], 0)
