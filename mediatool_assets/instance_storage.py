@@ -9,26 +9,20 @@ compute logs go to that bucket; without it, to files. Files are under ``MEDIATOO
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
 
 from mediatool_assets.core.errors import BadSettings
-from mediatool_assets.dagster_internals import (
-    ComputeLogManager,
-    ConfigurableClass,
-    ConfigurableClassData,
-    DagsterSqliteStorage,
-    DagsterStorage,
-    LocalComputeLogManager,
-)
+from mediatool_assets.dagster_internals import DagsterSqliteStorage, LocalComputeLogManager
 from mediatool_assets.stores.environment import adopt_file
 
 _POSTGRES = ("USER", "PASSWORD", "HOST", "PORT", "DB")
 _UPLOAD_SECONDS = 30  # how far behind the UI's view of a running step's log may be
 
 
-class EnvironmentStorage(DagsterStorage, ConfigurableClass):
+class EnvironmentStorage(DagsterSqliteStorage):
     """Named in ``dagster.yaml``; becomes the storage that the environment selects."""
 
     @classmethod
@@ -38,8 +32,8 @@ class EnvironmentStorage(DagsterStorage, ConfigurableClass):
 
     @classmethod
     def from_config_value(  # type: ignore[override]  # Dagster asks for no more than a storage
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
-    ) -> DagsterStorage:
+        cls, inst_data: Any, config_value: Mapping[str, str]
+    ) -> Any:
         """The storage itself; raises BadSettings where only some ``DAGSTER_PG_*`` are set."""
         adopt_file()
         if not os.environ.get("DAGSTER_PG_HOST"):
@@ -49,7 +43,7 @@ class EnvironmentStorage(DagsterStorage, ConfigurableClass):
         return PostgresStorage(postgres_url(os.environ), inst_data)
 
 
-class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):
+class EnvironmentComputeLogs(LocalComputeLogManager):
     """Named in ``dagster.yaml``; becomes the compute log manager that the environment selects."""
 
     @classmethod
@@ -58,9 +52,7 @@ class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):
         return {"directory": dg.StringSource, "prefix": dg.StringSource}
 
     @classmethod
-    def from_config_value(  # type: ignore[override]  # Dagster asks for no more than a manager
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
-    ) -> ComputeLogManager:
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, str]) -> Any:
         """The manager itself; credentials are AWS's own environment or profile."""
         adopt_file()
         bucket = os.environ.get("MEDIATOOL_S3_BUCKET")

@@ -1,10 +1,14 @@
 """What is used of Dagster beyond its public API is in one module, and does what it did."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
 import pytest
+from dagster._core.instance.utils import RUNLESS_RUN_ID
+from dagster._core.storage import tags
 
+from mediatool_assets import dagster_internals as internals
 from mediatool_assets.dagster_internals import TRIED, keep_key_sets
 from mediatool_assets_tests.documents import ROOT
 
@@ -27,15 +31,42 @@ def made(name: str, *order: str) -> dg.AssetsDefinition:
     return step
 
 
-def test_a_definition_keeps_its_keys() -> None:
-    """Assets and checks, made once; another one has its own."""
+def test_the_keys_of_a_step_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not twice for each of its outputs."""
+    asked = []
+    plain = dg.StepExecutionContext.get_output_asset_keys
+    plain = getattr(plain, "__wrapped__", plain)
+
+    def counted(self: dg.StepExecutionContext) -> AbstractSet[dg.AssetKey]:
+        asked.append(self.step.key)
+        return plain(self)
+
+    monkeypatch.setattr(dg.StepExecutionContext, "get_output_asset_keys", counted)
     keep_key_sets()
     keep_key_sets()  # as every import of the definitions does
-    one, other = made("one", "a", "b"), made("other", "a", "b")
-    keys = one.asset_and_check_keys
-    assert keys == {*one.keys, *one.check_keys}
-    assert keys is one.asset_and_check_keys
-    assert keys.isdisjoint(other.asset_and_check_keys)
+    assert dg.materialize([made("one", "a", "b")]).success
+    assert asked == ["one"]
+
+
+@pytest.mark.parametrize("name", internals.MODULES)
+def test_a_private_name_is_where_it_was(name: str) -> None:
+    """It is imported when it is used; another name is not there."""
+    assert getattr(internals, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Unknown'"):
+        getattr(internals, "Unknown")  # noqa: B009  # no checker knows it
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("AUTO_RETRY_RUN_ID_TAG", "BACKFILL_ID_TAG", "MAX_RETRIES_TAG", "PARTITION_NAME_TAG"),
+        *("PRIORITY_TAG", "WILL_RETRY_TAG"),
+    ],
+)
+def test_a_tag_is_that_of_dagster(name: str) -> None:
+    """And so is the id of events without a run."""
+    assert getattr(internals, name) == getattr(tags, name)
+    assert internals.RUNLESS_RUN_ID == RUNLESS_RUN_ID
 
 
 def test_each_step_has_the_keys_of_its_own() -> None:

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -44,9 +45,6 @@ from mediatool_assets.dagster_internals import (
     AUTO_RETRY_RUN_ID_TAG,
     RUNLESS_RUN_ID,
     WILL_RETRY_TAG,
-    AssetCheckExecutionRecord,
-    FreshnessState,
-    PartitionKeyFilter,
 )
 from mediatool_assets.orchestration import METADATA, PLAIN, Namespace, is_on_time, shown
 from mediatool_assets.orchestration.io_managers import report_asset
@@ -337,8 +335,7 @@ class WatchedInstance:
         signs += [datetime.fromtimestamp(check.create_timestamp, UTC) for check in checks]
         if signs and max(signs) > self.now - _SETTLED:
             return
-        failed = FreshnessState.FAIL
-        late = [k for k in keys if k in states and states[k].freshness_state is failed]
+        late = [k for k in keys if k in states and states[k].freshness_state == "FAIL"]
         problems = [] if position.late else _late(keys, late, self.now)
         well = [] if late else [Success("freshness", FRESHNESS, None, self.now)]
         position.late = bool(late)
@@ -355,17 +352,28 @@ class WatchedInstance:
         day = self.now.date().isoformat()
         yield Observations(self.now, tuple(problems), tuple(well), partition=day)
 
-    def _on_time(self) -> Iterator[AssetCheckExecutionRecord]:
+    def _on_time(self) -> Iterator[Any]:
         """The sensors' last results of the day's checks, one of each source.
 
         Results from runs are read with the runs.
         """
-        today = PartitionKeyFilter(key=self.now.date().isoformat())
         for key in filter(is_on_time, self.repository.asset_graph.asset_check_keys):
-            found = self.instance.event_log_storage.get_asset_check_execution_history(
-                key, _FOUND, partition_filter=today
+            found = (r for r in self._results(key) if r.run_id == RUNLESS_RUN_ID)
+            yield from islice(found, 1)
+
+    def _results(self, key: dg.AssetCheckKey) -> Iterator[Any]:
+        """The results of a check for today's partition, newest first, page by page."""
+        midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        cursor = None
+        while True:
+            page = self.instance.event_log_storage.get_asset_check_execution_history(
+                key, _FOUND, cursor
             )
-            yield from [record for record in found if record.run_id == RUNLESS_RUN_ID][:1]
+            of_today = [r for r in page if r.create_timestamp >= midnight]
+            yield from (r for r in of_today if r.partition == self.now.date().isoformat())
+            if len(of_today) < _FOUND:  # older results are of earlier days
+                return
+            cursor = page[-1].id
 
 
 def _late(keys: Sequence[dg.AssetKey], late: Sequence[dg.AssetKey], now: datetime) -> list[Problem]:

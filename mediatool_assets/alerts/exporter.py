@@ -22,7 +22,6 @@ from mediatool_assets.alerts.assets import AlertCursor
 from mediatool_assets.core.errors import MediatoolError, NotFound
 from mediatool_assets.core.metadata import Metadata
 from mediatool_assets.core.outcomes import Outcome
-from mediatool_assets.dagster_internals import InstigatorType, SensorInstigatorData
 from mediatool_assets.orchestration.resources import ServersResource
 from mediatool_assets.restore.flow import SCRATCH
 from mediatool_assets.stores.ports import ObjectStore
@@ -91,11 +90,10 @@ class PrometheusCollector(Collector):
     def _alerts(self, now: datetime) -> Iterator[Metric]:
         """The alerts of each channel that wait to be posted, from the sensor's cursor."""
         window = timedelta(hours=self.servers.settings().alert_window_hours)
-        states = self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-        for state in states:
-            data = state.instigator_data
-            if state.name == "alert_sensor" and isinstance(data, SensorInstigatorData):
-                yield alerts_waiting(data.cursor, now, window)
+        for state in self.instance.all_instigator_state():
+            if state.name == "alert_sensor" and state.instigator_data is not None:
+                cursor = getattr(state.instigator_data, "cursor", None)  # schedules have none
+                yield alerts_waiting(cursor, now, window)
 
     def _daemons(self) -> Iterator[Metric]:
         beats = self.instance.get_daemon_heartbeats()

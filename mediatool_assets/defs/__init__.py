@@ -8,6 +8,7 @@ The daily schedule: makes today's version at the configured hour.
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -17,7 +18,6 @@ from mediatool_assets.core.outcomes import Timetable
 from mediatool_assets.core.setting_values import TARGETS, Targets
 from mediatool_assets.core.settings import Settings
 from mediatool_assets.core.version import Version
-from mediatool_assets.dagster_internals import UnresolvedAssetJobDefinition
 from mediatool_assets.export.assets import ON_DEMAND, raw_layer, rds_snapshot_export
 from mediatool_assets.integrity.assets import check_integrity, report_integrity
 from mediatool_assets.load.assets import dump_layer, mongodb_layer
@@ -53,7 +53,7 @@ from mediatool_assets.verify.assets import (
 DAILY = "daily_export"
 
 
-def version_jobs(targets: Targets, *, sanitizing: bool) -> list[UnresolvedAssetJobDefinition]:
+def version_jobs(targets: Targets, *, sanitizing: bool) -> list[Any]:
     """The jobs that make a version, with its databases of these targets.
 
     With ``sanitizing`` the daily job also makes the sanitized copy, once the version is complete.

@@ -53,10 +53,9 @@ from mediatool_assets.core.outcomes import Finding
 from mediatool_assets.core.resolution import resolve
 from mediatool_assets.core.shapes import DocumentCollection
 from mediatool_assets.core.version import metadata_member
-from mediatool_assets.dagster_internals import RawMetadataValue
 from mediatool_assets.stores.environment import first_day
 
-Facts = dict[str, RawMetadataValue]
+Facts = dict[str, Any]
 """Metadata of a materialization."""
 
 Layer = Literal["source", "raw", "postgres", "transformed", "mongodb"]

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 from dagster_postgres.event_log import PostgresEventLogStorage
@@ -25,8 +26,6 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
-
-from mediatool_assets.dagster_internals import ConfigurableClassData, EventLogStorage
 
 
 class BucketLogs(S3ComputeLogManager):
@@ -72,7 +71,7 @@ class EventLog(PostgresEventLogStorage):
 class PostgresStorage(DagsterPostgresStorage):
     """Runs, events and schedules in one database."""
 
-    def __init__(self, url: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, url: str, inst_data: Any = None) -> None:
         """``url`` names psycopg2 as its driver; missing tables are made."""
         super().__init__(url, inst_data=inst_data)
         self._pooled = EventLog(url, should_autocreate_tables=True)
@@ -80,7 +79,7 @@ class PostgresStorage(DagsterPostgresStorage):
             store._engine = _engine(url)  # their constructors take none
 
     @property
-    def event_log_storage(self) -> EventLogStorage:
+    def event_log_storage(self) -> PostgresEventLogStorage:
         """The events, and the pools."""
         return self._pooled
 

@@ -40,7 +40,6 @@ from mediatool_assets.core.errors import (
 from mediatool_assets.core.metadata import Purpose
 from mediatool_assets.core.outcomes import ProgressReport, message_to_line
 from mediatool_assets.core.version import Version, archive_key
-from mediatool_assets.dagster_internals import StepEventStatus, current_execution_context
 from mediatool_assets.orchestration import PLAIN, Namespace, namespace_of
 from mediatool_assets.stores.ports import ObjectStore, Progress, silent
 from mediatool_assets.versions import catalog
@@ -67,7 +66,7 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Fail the runs of this host whose process is gone, free their pools, and return their ids."""
     dead = [
         run
-        for run in instance.get_runs(dg.RunsFilter(statuses=_AT_WORK))
+        for run in _runs(instance, dg.RunsFilter(statuses=_AT_WORK))
         if _is_dead(run.tags.get(PROCESS_TAG, "")) and not _inherited(instance, run)
     ]
     for run in dead:
@@ -76,6 +75,11 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]
+
+
+def _runs(instance: dg.DagsterInstance, wanted: dg.RunsFilter) -> list[dg.DagsterRun]:
+    """The runs of the filter, newest first."""
+    return [record.dagster_run for record in instance.get_run_records(wanted)]
 
 
 def _inherited(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
@@ -206,7 +210,12 @@ class RunVersion:
         seconds: dict[str, float] = {}
         for run in reversed(self._runs_of(version)):
             for step in self.instance.get_run_step_stats(run.run_id):
-                if step.status is StepEventStatus.SUCCESS and step.start_time and step.end_time:
+                if (
+                    step.status is not None
+                    and step.status.value == "SUCCESS"
+                    and step.start_time
+                    and step.end_time
+                ):
                     seconds.setdefault(step.step_key, round(step.end_time - step.start_time, 3))
         return seconds
 
@@ -217,7 +226,7 @@ class RunVersion:
     def _runs_of(self, version: Version) -> list[dg.DagsterRun]:
         """The runs that are tagged with the version, newest first."""
         tags = {self.names.tag(VERSION_TAG): str(version)}
-        return list(self.instance.get_runs(dg.RunsFilter(tags=tags)))
+        return _runs(self.instance, dg.RunsFilter(tags=tags))
 
     def _tag(self, name: str) -> str | None:
         """The current value of the tag on the run, else on its root."""
@@ -237,7 +246,7 @@ class RunVersion:
     def pin(self, version: Version) -> Version:
         """Make it the version of the run and its root, for later steps and retries."""
         for run_id in (self.run.run_id, self.run.root_run_id):
-            if run_id and self.instance.has_run(run_id):
+            if run_id and self.instance.get_run_by_id(run_id) is not None:
                 tags = {self.names.tag(VERSION_TAG): str(version)}
                 self.instance.add_run_tags(run_id, tags)
         return version
@@ -375,16 +384,24 @@ def retried() -> Iterator[None]:
         with errors_as_failures():
             yield
     except dg.Failure as failure:
-        context = current_execution_context.get()
+        context = _step()
         if not failure.allow_retries or context is None:
             raise
         pause = PAUSES[min(context.retry_number, len(PAUSES) - 1)]
         raise dg.RetryRequested(max_retries=len(PAUSES), seconds_to_wait=pause) from failure
 
 
+def _step() -> dg.OpExecutionContext | None:
+    """The context of the step that runs here; None outside of a run."""
+    try:
+        return dg.OpExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return None
+
+
 def _cancel(reason: MediatoolError) -> None:
     """Have the current run end as canceled, once its step has failed."""
-    context = current_execution_context.get()
+    context = _step()
     if context is not None:
         instance, run = context.instance, context.run
         instance.add_run_tags(run.run_id, {REFUSED_TAG: type(reason).__name__})
@@ -394,7 +411,7 @@ def _cancel(reason: MediatoolError) -> None:
 def _at(ready: datetime) -> dg.RetryRequested:
     """Request the step again at that time, and extend the run's time limit."""
     seconds = max(1.0, (ready - datetime.now(UTC)).total_seconds())
-    if (context := current_execution_context.get()) is not None:
+    if (context := _step()) is not None:
         longest = {MAX_RUNTIME_SECONDS_TAG: str(int(seconds) + _MARGIN_SECONDS)}
         context.instance.add_run_tags(context.run.run_id, longest)
         context.log.warning(f"waits until {ready:%Y-%m-%d %H:%M} UTC for a copy from cold storage")
