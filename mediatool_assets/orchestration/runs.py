@@ -246,7 +246,7 @@ class RunVersion:
     def pin(self, version: Version) -> Version:
         """Make it the version of the run and its root, for later steps and retries."""
         for run_id in (self.run.run_id, self.run.root_run_id):
-            if run_id and self.instance.get_run_by_id(run_id) is not None:
+            if run_id and self.instance.get_run_record_by_id(run_id) is not None:
                 tags = {self.names.tag(VERSION_TAG): str(version)}
                 self.instance.add_run_tags(run_id, tags)
         return version

@@ -97,11 +97,7 @@ class InstanceTwin:
         """The run."""
         return self._call("look up a run", lambda: self.runs.get(run_id))
 
-    def has_run(self, run_id: str) -> bool:
-        """Whether there is one."""
-        return run_id in self.runs
-
-    def get_runs(self, filters: dg.RunsFilter) -> list[SimulatedRun]:
+    def get_run_records(self, filters: dg.RunsFilter) -> list[Any]:
         """Those with the tags, newest first."""
 
         def act() -> list[SimulatedRun]:
@@ -109,7 +105,7 @@ class InstanceTwin:
             found = [r for r in self.runs.values() if wanted <= r.tags.items()]
             return sorted(found, key=lambda r: r.created, reverse=True)
 
-        return self._call("list runs", act)
+        return [SimpleNamespace(dagster_run=run) for run in self._call("list runs", act)]
 
     def add_run_tags(self, run_id: str, tags: dict[str, str]) -> None:
         """Other values replace those that there are."""
