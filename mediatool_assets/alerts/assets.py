@@ -7,7 +7,7 @@ over restarts. A process that is killed in between posts twice rather than not a
 
 The problems and successes of one ended run: its steps, checks and warnings.
 
-Texts from the log are filtered by ``domain.alerts.without_private_data``. Messages of errors that
+Texts from the log are filtered by ``messages.without_private_data``. Messages of errors that
 may quote a row are not used.
 
 Reads new events of Dagster's instance for alerts: ended runs, checks, freshness.

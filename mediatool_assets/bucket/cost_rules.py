@@ -1,4 +1,6 @@
-"""The bill: what objects in storage classes cost in each month, by the hour.
+"""Costs of the bucket as pure functions: bill, growth, life of objects, strategies, retrieval.
+
+The bill: what objects in storage classes cost in each month, by the hour.
 
 The measured growth, and the objects to expect from it.
 

@@ -1,4 +1,6 @@
-"""A live bucket compared with the declaration: one outcome for each control.
+"""Decisions about the bucket: its posture, its drift from the declaration, changes and prices.
+
+A live bucket compared with the declaration: one outcome for each control.
 
 Differences between the declaration and the storage description, with reasons and costs.
 

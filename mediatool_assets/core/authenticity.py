@@ -1,4 +1,6 @@
-"""Who made a version: its metadata compared with the signature in it, and with the trusted keys.
+"""Who made a version, whether the chain of versions is whole, and what verifications found.
+
+Who made a version: its metadata compared with the signature in it, and with the trusted keys.
 
 The chain of versions: signed entries, each with the digest of the one before it.
 

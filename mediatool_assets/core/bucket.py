@@ -1,4 +1,6 @@
-"""The declared configuration of the bucket.
+"""The bucket as it should be: its declaration, AWS's rules, and its lifecycle as documents.
+
+The declared configuration of the bucket.
 
 AWS's rules for lifecycle rules, checked before any call: emulators accept what AWS refuses.
 

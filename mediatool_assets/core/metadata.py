@@ -1,4 +1,6 @@
-"""The metadata of a version: every field of the storage description, and additional ones.
+"""What is recorded of a version: its metadata, marks, registry entry and restores.
+
+The metadata of a version: every field of the storage description, and additional ones.
 
 The marks of versions, made after their export: notes, pins and promotions.
 

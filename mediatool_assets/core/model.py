@@ -1,6 +1,6 @@
 """The model: which source tables become which MongoDB collections.
 
-These values are what the file contains, each with its line number. ``domain.resolution`` compares
+These values are what the file contains, each with its line number. ``core.resolution`` compares
 them with a source's schema and adds the defaults.
 
 What is expected of a version: pure decisions on figures.

@@ -308,7 +308,7 @@ class CollectionReader(YamlReader):
 
 
 def _split(names: str) -> tuple[str, ...]:
-    """Split names and remove their quotes, which ``domain.model.in_arrow`` adds."""
+    """Split names and remove their quotes, which ``core.model.in_arrow`` adds."""
     return tuple(
         name[1:-1].replace('""', '"') if name.startswith('"') else name
         for name in re.findall(_NAME, names)

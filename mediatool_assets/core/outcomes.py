@@ -1,4 +1,6 @@
-"""The outcomes of checks, for verdicts, asset checks and integrity reports.
+"""Outcomes as values: of checks, of a day, of `mediatool check`, and the progress of a run.
+
+The outcomes of checks, for verdicts, asset checks and integrity reports.
 
 Whether a day has its version by the time at which it is due.
 

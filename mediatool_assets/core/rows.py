@@ -1,4 +1,6 @@
-"""Writes rows as a live export does, from PostgreSQL's text of each value.
+"""Rows as text: as JSON, as lines of COPY and as INSERT statements, with PostgreSQL's own texts.
+
+Writes rows as a live export does, from PostgreSQL's text of each value.
 
 In a live export the server writes the rows (``row_to_json``). Rows from Parquet files are written
 here, with the same bytes. docs/reference/archive-format.md describes the JSON of each type.

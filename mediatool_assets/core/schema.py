@@ -1,4 +1,6 @@
-"""The schema of the source as read in the snapshot: the content of ``schema.json``.
+"""The schema of a source, and what follows from it: dependencies, structure, chunks.
+
+The schema of the source as read in the snapshot: the content of ``schema.json``.
 
 Objects of the exported schemas that depend on objects outside of them.
 

@@ -1,4 +1,6 @@
-"""How a setting is declared, and the parsers of setting values.
+"""The values of settings: their parsers, those of the bucket, targets and kinds of objects.
+
+How a setting is declared, and the parsers of setting values.
 
 Settings of the bucket, and of RDS snapshot exports to it.
 

@@ -1,4 +1,6 @@
-"""Escapes control characters in foreign text, so that it is safe to print.
+"""Texts that people read or that the bucket stores: escaped, counted, parsed, without secrets.
+
+Escapes control characters in foreign text, so that it is safe to print.
 
 Numbers of things in messages.
 

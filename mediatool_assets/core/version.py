@@ -1,4 +1,6 @@
-"""The identity of one export: its UTC time to the second, and the day that it belongs to.
+"""A version: its identity, its day, and the names of everything that belongs to it.
+
+The identity of one export: its UTC time to the second, and the day that it belongs to.
 
 The possible days of versions: from the first day of the settings to today, in UTC.
 

@@ -1,4 +1,6 @@
-"""The layers of a version, and what their assets share: keys, facts of a run.
+"""What all assets share: layers, keys, partitions, pools, lineage, checks, names of a source.
+
+The layers of a version, and what their assets share: keys, facts of a run.
 
 Lineage for other tools: OpenLineage events of runs, assets, schemas and columns.
 

@@ -1,4 +1,6 @@
-"""The version of a run, in the run's tags: a run and all its retries have the same version.
+"""Runs: their version, their process, their progress, and their failures.
+
+The version of a run, in the run's tags: a run and all its retries have the same version.
 
 ``mediatool/version`` names the version. The tag is set by the launcher of the run, or by the first
 step that needs it, so that steps in other processes, retries and people find it.

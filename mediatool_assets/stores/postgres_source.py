@@ -2,7 +2,7 @@
 
 Rows as NDJSON: the select list that keeps every digit, and the workers' reader.
 
-docs/reference/archive-format.md describes the JSON of each type; ``domain.copy_text`` converts it
+docs/reference/archive-format.md describes the JSON of each type; ``core.rows`` converts it
 back.
 
 Writes jsonb documents as strings if a reader of doubles would misread their numbers.

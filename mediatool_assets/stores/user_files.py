@@ -1,4 +1,6 @@
-"""``mediatool.toml``: settings, sections of several sources, and references to secrets.
+"""Files of this machine: mediatool.toml, secrets, signing keys, the masking key, the free space.
+
+``mediatool.toml``: settings, sections of several sources, and references to secrets.
 
 Reads ``mediatool.toml`` and the secrets that it refers to.
 

@@ -2,8 +2,8 @@
 
 Only ``raw/TABLE: counted`` is blocking: an archive that lacks rows of the source is not
 transformed. The other checks only report, since an unusual version does not affect other versions.
-Checks and steps find the version of the partition in the same way. ``flows.checks`` and
-``domain.expectations`` decide.
+Checks and steps find the version of the partition in the same way. ``verify.checks`` and
+``core.model`` decide.
 
 The daily verification: reads versions again, and stores the verdicts.
 

@@ -1,4 +1,6 @@
-"""The complete versions of a bucket: those with a metadata file.
+"""Which versions are in the bucket, with their archives and marks.
+
+The complete versions of a bucket: those with a metadata file.
 
 Archives of a version in the bucket: written once, as a whole, and opened by range.
 

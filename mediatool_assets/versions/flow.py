@@ -1,4 +1,6 @@
-"""The chain of versions in the bucket: appended to by many writers, and verified.
+"""Versions for commands: the chain of signatures, fetching, listing and marking.
+
+The chain of versions in the bucket: appended to by many writers, and verified.
 
 Fetch: downloads an archive or a file of it, which appears only after verification.
 

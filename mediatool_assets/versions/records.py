@@ -1,4 +1,6 @@
-"""The registry of versions, in the bucket and as a local copy, updated by many writers.
+"""What is recorded beside a version: its entry in the registry, verdicts, restores, databases.
+
+The registry of versions, in the bucket and as a local copy, updated by many writers.
 
 Verdicts of verifications in the bucket: written once, and which one stands.
 

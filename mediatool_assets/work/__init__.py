@@ -1,4 +1,6 @@
-"""The worker processes of flows.
+"""Worker processes on this machine or in a Dask cluster, and the results of their shares in order.
+
+The worker processes of flows.
 
 A Dask cluster in place of local worker processes: the same shares, on more machines.
 

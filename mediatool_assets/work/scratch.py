@@ -1,4 +1,6 @@
-"""Stores the results of workers until they become part of an archive.
+"""The temporary files of a command: folders, spools, and the memory that DuckDB spills to them.
+
+Stores the results of workers until they become part of an archive.
 
 A temporary folder that is removed however the process ends.
 
